@@ -1,0 +1,1 @@
+"""Carry a model's outputs into the systems a business runs on."""

@@ -1,0 +1,194 @@
+"""What a remote object looks like, and when two values of a field are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from enum import Enum, StrEnum
+from typing import Any, Final
+
+__all__ = ["CLEAR", "Clear", "FieldSchema", "FieldType", "ObjectSchema", "Reference"]
+
+
+class Clear(Enum):
+    """The type of `CLEAR`, the third state of a field: neither left alone nor given a value, but emptied."""
+
+    CLEAR = "clear"
+
+    def __repr__(self) -> str:
+        return "CLEAR"
+
+
+CLEAR: Final = Clear.CLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value that points at another remote record by a field of that record (``Account`` by ``Ext__c``)."""
+
+    object: str
+    by: str
+    value: Any = field(repr=False)
+
+
+class FieldType(StrEnum):
+    """What a field holds, over all systems."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    DATE = "date"
+    DATETIME = "datetime"
+    TIME = "time"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    """Several values at once, order without meaning."""
+    ID = "id"
+    REFERENCE = "reference"
+    BINARY = "binary"
+    COMPOUND = "compound"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSchema:
+    """One field as the system describes it.
+
+    ``length`` counts characters; ``scale`` digits after the point and ``precision`` all digits;
+    ``resolution`` is the smallest step of a time in microseconds. ``choices`` are the active values,
+    ``restricted`` says that no others are taken. None means the system does not say.
+    """
+
+    name: str
+    type: FieldType
+    label: str = ""
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    nillable: bool = True
+    createable: bool = True
+    updateable: bool = True
+    required_on_create: bool = False
+    unique: bool = False
+    """The system itself refuses a second record with the same value."""
+    matchable: bool = False
+    """The system's own upsert can find a record by it."""
+    case_sensitive: bool = False
+    """Whether a unique or key value tells ``a`` from ``A``."""
+    choices: tuple[str, ...] | None = None
+    restricted: bool = False
+    references: tuple[str, ...] = ()
+    resolution: int = 1
+    trims: bool = True
+    """The system drops white space around text."""
+    id_length: int | None = None
+    """How many characters of an id are significant (Salesforce: the first 15 of 18)."""
+
+    def canonical(self, value: Any) -> Any:
+        """The form in which equal values are ``==`` and hash alike, whatever side they come from.
+
+        Absent remote values and empty text are None. A value the field cannot hold comes back as it is.
+        """
+        if value is None or value is CLEAR or value == "":
+            return None
+        if isinstance(value, Reference):
+            return (value.object, value.by, value.value)
+        convert = _CANONICAL.get(self.type)
+        if convert is None:
+            return value
+        try:
+            return convert(self, value)
+        except (TypeError, ValueError, InvalidOperation):
+            return value
+
+    def canonical_key(self, value: Any) -> Any:
+        """`canonical`, with the system's case rule for keys applied."""
+        found = self.canonical(value)
+        return found.casefold() if isinstance(found, str) and not self.case_sensitive else found
+
+
+def _text(schema: FieldSchema, value: Any) -> str | None:
+    text = str(value).replace("\r\n", "\n")
+    return (text.strip() if schema.trims else text) or None
+
+
+def _boolean(schema: FieldSchema, value: Any) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+    return bool(value)
+
+
+def _number(schema: FieldSchema, value: Any) -> Decimal:
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    if schema.scale is not None:
+        number = number.quantize(Decimal(1).scaleb(-schema.scale), rounding=ROUND_HALF_EVEN)
+    return number.normalize() + 0  # -0 is 0
+
+
+def _date(schema: FieldSchema, value: Any) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def _datetime(schema: FieldSchema, value: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.replace(microsecond=moment.microsecond - moment.microsecond % schema.resolution)
+
+
+def _time(schema: FieldSchema, value: Any) -> time:
+    moment = (value if isinstance(value, time) else time.fromisoformat(value)).replace(tzinfo=None)
+    return moment.replace(microsecond=moment.microsecond - moment.microsecond % schema.resolution)
+
+
+def _choices(schema: FieldSchema, value: Any) -> frozenset[str]:
+    parts = value.split(";") if isinstance(value, str) else value
+    return frozenset(part.strip() for part in parts if part.strip())
+
+
+def _id(schema: FieldSchema, value: Any) -> str:
+    return str(value)[: schema.id_length]
+
+
+_CANONICAL = {
+    FieldType.TEXT: _text,
+    FieldType.CHOICE: _text,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.INTEGER: _number,
+    FieldType.DECIMAL: _number,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _datetime,
+    FieldType.TIME: _time,
+    FieldType.CHOICES: _choices,
+    FieldType.ID: _id,
+    FieldType.REFERENCE: _id,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSchema:
+    """A kind of remote record: its API name and its fields by API name."""
+
+    name: str
+    fields: Mapping[str, FieldSchema]
+    label: str = ""
+    id_field: str = "Id"
+
+    def __getitem__(self, field_name: str) -> FieldSchema:
+        return self.fields[field_name]
+
+    def canonical(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Every value in canonical form; fields the schema does not know stay as they are."""
+        known = self.fields
+        return {name: known[name].canonical(value) if name in known else value for name, value in values.items()}
+
+    def canonical_key(self, names: tuple[str, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A key in the form by which two rows, or a row and a remote record, find each other."""
+        known = self.fields
+        return tuple(
+            known[name].canonical_key(value) if name in known else value for name, value in zip(names, values, strict=True)
+        )
