@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from aumconnect.errors import ErrorClass
+from aumconnect.errors import ConfigurationError, ErrorClass
 from aumconnect.outcome import Outcome
 from aumconnect.schema import ObjectSchema
 from aumconnect.wire import Exchange, Request, Response
@@ -172,6 +172,11 @@ class Connector(ABC):
 
     name: ClassVar[str]
     capabilities: Capabilities
+
+    @classmethod
+    def from_url(cls, url: str) -> Connector:
+        """The connector a connection URL describes: ``<name>://host[?setting=value]``."""
+        raise ConfigurationError(f"the connector {cls.name!r} cannot be made from a URL", hint="pass an instance")
 
     @abstractmethod
     def write(self, batch: Batch) -> Exchange[list[Outcome]]:
