@@ -18,6 +18,9 @@ __all__ = ["Reason", "Report"]
 KEPT = 1000
 """How many outcomes that need attention a report holds in memory; the rest wait in its spool."""
 
+PLAIN = 3
+"""How many items the spooled form of an outcome has when there is nothing to say about it."""
+
 _ORDER = tuple(Status)
 
 
@@ -54,16 +57,14 @@ class Report:
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count outcomes; called once for each record."""
-        lines = []
-        for outcome in outcomes:
-            self.counts[outcome.status] += 1
-            if outcome.problems or outcome.reason or outcome.warnings:
+        found = list(outcomes)
+        self.counts.update([outcome.status for outcome in found])
+        packed = [_packed(outcome) for outcome in found]
+        for outcome, form in zip(found, packed, strict=True):
+            if len(form) > PLAIN:
                 self._note(outcome)
-                lines.append(json.dumps(_packed(outcome), default=str))
-            else:
-                lines.append(json.dumps([outcome.ref, outcome.status, outcome.id]))
-        if lines:
-            self._spool.write(("\n".join(lines) + "\n").encode())
+        if packed:
+            self._spool.write(json.dumps(packed, default=str).encode() + b"\n")
 
     def _note(self, outcome: Outcome) -> None:
         for warning in outcome.warnings:
@@ -114,7 +115,7 @@ class Report:
         for chunk in self._spool.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                yield _unpacked(json.loads(line))
+                yield from map(_unpacked, json.loads(line))
 
     def raise_for_errors(self) -> None:
         """Raise `RecordsFailed` when any record was rejected, failed or is unknown, or what stopped the run."""
@@ -177,25 +178,21 @@ def _said(reason: Reason) -> str:
     return f"{reason.count:,} × {reason.status.value} {what.strip()}{which}"
 
 
-def _packed(outcome: Outcome) -> dict[str, Any]:
-    return asdict(outcome)
+def _packed(outcome: Outcome) -> list[Any]:
+    plain = [outcome.ref, outcome.status, outcome.id]
+    if not (outcome.problems or outcome.reason or outcome.warnings):
+        return plain
+    told = ([asdict(problem) for problem in group] for group in (outcome.problems, outcome.warnings))
+    return [*plain, outcome.key, *told, outcome.reason, outcome.twins]
 
 
 def _problems(found: Sequence[dict[str, Any]]) -> tuple[Problem, ...]:
     return tuple(Problem(p["code"], p["message"], p["field"], ErrorClass(p["error_class"])) for p in found)
 
 
-def _unpacked(found: Any) -> Outcome:
-    if isinstance(found, list):
-        ref, status, remote_id = found
+def _unpacked(found: list[Any]) -> Outcome:
+    ref, status, remote_id, *told = found
+    if not told:
         return Outcome(ref, Status(status), remote_id)
-    return Outcome(
-        found["ref"],
-        Status(found["status"]),
-        found["id"],
-        tuple(found["key"]),
-        _problems(found["problems"]),
-        _problems(found["warnings"]),
-        found["reason"],
-        tuple(found["twins"]),
-    )
+    key, problems, warnings, reason, twins = told
+    return Outcome(ref, Status(status), remote_id, tuple(key), _problems(problems), _problems(warnings), reason, tuple(twins))
