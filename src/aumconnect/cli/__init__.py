@@ -1,0 +1,48 @@
+"""The command line: ``aumconnect --help``. One module a group of commands; nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main", "run"]
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code.
+
+    0 all written, 1 some rejected or failed, 2 wrong usage or configuration, 3 stopped by a guard or
+    credentials, 75 to be continued, 130 interrupted. A user's error is a message and a hint, never a traceback.
+    """
+    import click
+
+    from aumconnect.cli._app import app
+    from aumconnect.errors import AumconnectError
+
+    try:
+        code = app(list(arguments), prog_name="aumconnect", standalone_mode=False)
+    except AumconnectError as error:
+        return _tell(error)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has left; say nothing more
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: Exception) -> int:
+    hint = getattr(error, "hint", None)
+    print(f"error: {getattr(error, 'message', error)}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {hint}", file=sys.stderr)
+    return int(getattr(error, "exit_code", 1))
