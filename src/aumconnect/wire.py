@@ -115,6 +115,8 @@ class Spool:
     def close(self) -> None:
         self._file.close()
 
+    __del__ = close  # a forgotten report must not leave a file behind
+
     def __repr__(self) -> str:
         return f"Spool({self.size} bytes)"
 
