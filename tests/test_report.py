@@ -53,14 +53,14 @@ def test_the_summary_is_one_line_of_counts() -> None:
     rows = [Outcome(n, Status.UPDATED) for n in range(4112)]
     report = reported(rows, [Outcome(5000, Status.UNCHANGED)], [Outcome.rejected(5001, [Problem("x", "no")])])
 
-    assert "4,112 updated · 1 unchanged · 1 rejected" == report.summary()
+    assert report.summary() == "4,112 updated · 1 unchanged · 1 rejected"
 
 
 def test_reasons_are_grouped_and_name_an_example() -> None:
     taken = [Outcome.rejected(n, [Problem("INVALID", "not in the list", "Band__c")], key=(f"C-{n}",)) for n in (7, 9)]
     report = reported(taken, [Outcome(1, Status.SKIPPED, reason="a person changed it")])
 
-    assert [2, 1] == [reason.count for reason in report.reasons()]
+    assert [reason.count for reason in report.reasons()] == [2, 1]
     assert "2 × rejected INVALID Band__c: not in the list (e.g. row 7, key C-7)" in str(report)
 
 
@@ -78,7 +78,7 @@ def test_a_stopped_run_raises_what_stopped_it() -> None:
     report = reported([Outcome(0, Status.UPDATED)])
     report.stopped = GuardTripped("37 % would change")
 
-    assert 3 == report.exit_code
+    assert report.exit_code == 3
     with pytest.raises(GuardTripped):
         report.raise_for_errors()
 
@@ -100,5 +100,5 @@ def test_memory_does_not_grow_with_messages_that_name_each_record() -> None:
     report = reported(*([Outcome.rejected(n, [Problem("DUP", f"record {n} is taken")])] for n in range(5000)))
 
     assert len(report.reasons()) <= 1001
-    assert 5000 == sum(reason.count for reason in report.reasons())
-    assert 1000 == len(report.attention)
+    assert sum(reason.count for reason in report.reasons()) == 5000
+    assert len(report.attention) == 1000

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aumconnect._retry import RetryPolicy
     from aumconnect.auth import AccessToken, ClientCredentials, Credential, JWTBearer, Password, RefreshToken, Secret
     from aumconnect.client import AsyncClient, Client
     from aumconnect.connector import Account, Connector, Guarantee, Operation
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from aumconnect.record import Key, Record, Ref, To
     from aumconnect.report import Report
     from aumconnect.schema import CLEAR, FieldSchema, ObjectSchema, Reference
-    from aumconnect._retry import RetryPolicy
     from aumconnect.writeback import Plan, Project, Writeback
 
 _HOMES = {

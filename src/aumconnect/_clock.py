@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["AsyncClock", "Clock", "SYSTEM_CLOCK", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "AsyncClock", "Clock", "SystemClock"]
 
 
 class Clock(Protocol):

@@ -45,6 +45,7 @@ def connect(url: str) -> Connector:
     scheme, separator, _ = url.partition("://")
     if not separator:
         raise ConfigurationError(
-            f"{url!r} is not a connection URL", hint="write <connector>://<host>, for example salesforce://acme.my.salesforce.com"
+            f"{url!r} is not a connection URL",
+            hint="write <connector>://<host>, for example salesforce://acme.my.salesforce.com",
         )
     return load(scheme.partition("+")[0]).from_url(url)

@@ -255,7 +255,12 @@ class ReadsByKey(Protocol):
     """Records can be found by a key."""
 
     def find(
-        self, object: str, key: tuple[str, ...], values: Sequence[Key], fields: Sequence[str], schema: ObjectSchema | None = None
+        self,
+        object: str,
+        key: tuple[str, ...],
+        values: Sequence[Key],
+        fields: Sequence[str],
+        schema: ObjectSchema | None = None,
     ) -> Exchange[list[list[RemoteRecord]]]:
         """For each key, in order, every record that has it: none, one, or several that share it."""
 

@@ -149,7 +149,9 @@ class Report:
             f"<td>{escape(reason.field or '')}</td><td>{escape(reason.message)}</td></tr>"
             for reason in self.reasons(20)
         )
-        why = f"<table><tr><th>records</th><th>outcome</th><th>code</th><th>field</th><th>reason</th></tr>{rows}</table>"
+        why = (
+            f"<table><tr><th>records</th><th>outcome</th><th>code</th><th>field</th><th>reason</th></tr>{rows}</table>"
+        )
         return f"<table><tr>{head}</tr><tr>{body}</tr></table>{why if rows else ''}"
 
     def to_json(self) -> dict[str, Any]:
@@ -195,4 +197,6 @@ def _unpacked(found: list[Any]) -> Outcome:
     if not told:
         return Outcome(ref, Status(status), remote_id)
     key, problems, warnings, reason, twins = told
-    return Outcome(ref, Status(status), remote_id, tuple(key), _problems(problems), _problems(warnings), reason, tuple(twins))
+    return Outcome(
+        ref, Status(status), remote_id, tuple(key), _problems(problems), _problems(warnings), reason, tuple(twins)
+    )

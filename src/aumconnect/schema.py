@@ -190,5 +190,6 @@ class ObjectSchema:
         """A key in the form by which two rows, or a row and a remote record, find each other."""
         known = self.fields
         return tuple(
-            known[name].canonical_key(value) if name in known else value for name, value in zip(names, values, strict=True)
+            known[name].canonical_key(value) if name in known else value
+            for name, value in zip(names, values, strict=True)
         )

@@ -1,4 +1,4 @@
-"""The command line: ``aumconnect --help``. One module a group of commands; nothing heavy is imported before it is needed."""
+"""The command line: ``aumconnect --help``. One module a group of commands; heavy imports wait for their need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
+        sys.stderr.write("interrupted\n")
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; say nothing more
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell(error: Exception) -> int:
     hint = getattr(error, "hint", None)
-    print(f"error: {getattr(error, 'message', error)}", file=sys.stderr)
+    sys.stderr.write(f"error: {getattr(error, 'message', error)}\n")
     if hint:
-        print(f"  hint: {hint}", file=sys.stderr)
+        sys.stderr.write(f"  hint: {hint}\n")
     return int(getattr(error, "exit_code", 1))

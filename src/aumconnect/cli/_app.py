@@ -41,4 +41,6 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Exit codes: 0 all written, 1 some rejected or failed, 2 wrong usage, 3 stopped by a guard or credentials, 75 to be continued."""
+    """Exit codes: 0 all written, 1 some rejected or failed, 2 wrong usage or settings, 3 stopped by a guard or
+    credentials, 75 to be continued.
+    """

@@ -19,7 +19,9 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Only the record 
 Writeback = Annotated[str, typer.Argument(help="A writeback of the job file.", show_default=False)]
 Where = Annotated[
     str,
-    typer.Argument(help="A connection of the job file (crm), or a URL (salesforce://acme.my.salesforce.com).", show_default=False),
+    typer.Argument(
+        help="A connection of the job file (crm), or a URL (salesforce://acme.my.salesforce.com).", show_default=False
+    ),
 ]
 AuthOption = Annotated[
     str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,11 +28,17 @@ def demo(
 
 
 def init(
-    target: Annotated[str, typer.Argument(help="Where to write: connection:Object, e.g. crm:Contact.", show_default=False)],
+    target: Annotated[
+        str, typer.Argument(help="Where to write: connection:Object, e.g. crm:Contact.", show_default=False)
+    ],
     source: Annotated[Path, typer.Argument(help="The predictions: CSV, JSONL or Parquet.", show_default=False)],
-    url: Annotated[str | None, typer.Option("--url", help="The connection's URL, when the job file does not have it yet.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="The connection's URL, when the job file does not have it yet.")
+    ] = None,
     auth: AuthOption = None,
-    name: Annotated[str | None, typer.Option("--name", help="The writeback's name; default: from the source's file name.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The writeback's name; default: from the source's file name.")
+    ] = None,
     operation: Annotated[str, typer.Option("--operation", help="update, upsert, insert or delete.")] = "update",
     file: File = DEFAULT_FILE,
     json: Json = False,
@@ -62,9 +67,20 @@ def init(
     tables = proposal.to_toml(job, source=_relative(source, file), to=target, operation=operation)
     file.write_text(f"{text.rstrip()}\n\n{tables}".lstrip())
     if json:
-        _show.value({"file": str(file), "writeback": job, "key": proposal.key, "fields": dict(proposal.fields), "unmatched": proposal.unmatched})
+        _show.value(
+            {
+                "file": str(file),
+                "writeback": job,
+                "key": proposal.key,
+                "fields": dict(proposal.fields),
+                "unmatched": proposal.unmatched,
+            }
+        )
         return
-    _show.lines(f"wrote {file}: writeback {job!r}, {len(proposal.fields)} fields matched, {len(proposal.unmatched)} columns left out")
+    _show.lines(
+        f"wrote {file}: writeback {job!r}, {len(proposal.fields)} fields matched, "
+        f"{len(proposal.unmatched)} columns left out"
+    )
     if proposal.key is None:
         _show.lines("no key was found: choose one in the file before you plan")
     _show.lines(f"next: aumconnect plan {job}" + ("" if file == DEFAULT_FILE else f" --file {file}"))
@@ -80,15 +96,17 @@ def _described(connection: str, kind: str, url: str | None, auth: str | None, fi
 def _connection(name: str, url: str | None, auth: str | None) -> str:
     from aumconnect.cli.systems import pairs
     from aumconnect.errors import ConfigurationError
+    from aumconnect.writeback.propose import toml_string
 
     if url is None:
         raise ConfigurationError(
             f"the job file has no connection {name!r}",
-            hint="give --url salesforce://acme.my.salesforce.com and --auth 'kind=client_credentials id=env:… secret=env:…'",
+            hint="give --url salesforce://acme.my.salesforce.com "
+            "and --auth 'kind=client_credentials id=env:… secret=env:…'",
         )
-    lines = [f"[connections.{name}]", f"url = {dumps(url)}"]
+    lines = [f"[connections.{name}]", f"url = {toml_string(url)}"]
     if auth:
-        lines.append("auth = { " + ", ".join(f"{key} = {dumps(found)}" for key, found in pairs(auth)) + " }")
+        lines.append("auth = { " + ", ".join(f"{key} = {toml_string(found)}" for key, found in pairs(auth)) + " }")
     return "\n" + "\n".join(lines) + "\n"
 
 

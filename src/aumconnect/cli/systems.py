@@ -21,7 +21,9 @@ __all__ = ["check", "connectors", "describe", "read"]
 
 
 @contextmanager
-def opened(where: str, *, auth: str | None = None, file: Path = DEFAULT_FILE, env: str | None = None) -> Iterator[Client]:
+def opened(
+    where: str, *, auth: str | None = None, file: Path = DEFAULT_FILE, env: str | None = None
+) -> Iterator[Client]:
     """A client for a URL, or for a connection of the job file.
 
     Raises `ConfigurationError` when the job file or the connection is missing.
@@ -106,7 +108,11 @@ def describe(
 def _field(field: FieldSchema) -> dict[str, Any]:
     size = field.length or (f"{field.precision}.{field.scale or 0}" if field.precision else None)
     writes = [word for word, may in (("create", field.createable), ("update", field.updateable)) if may]
-    notes = [word for word, is_so in (("required", field.required_on_create), ("unique", field.unique), ("key", field.matchable)) if is_so]
+    notes = [
+        word
+        for word, is_so in (("required", field.required_on_create), ("unique", field.unique), ("key", field.matchable))
+        if is_so
+    ]
     return {
         "field": field.name,
         "type": field.type.value,
@@ -122,7 +128,9 @@ def read(
     where: Where,
     object: Annotated[str, typer.Argument(help="An object, e.g. Contact.", show_default=False)],
     field: Annotated[list[str] | None, typer.Option("--field", help="A field to read; repeat for more.")] = None,
-    since: Annotated[datetime | None, typer.Option("--since", help="Only records changed at or after this moment (UTC).")] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", help="Only records changed at or after this moment (UTC).")
+    ] = None,
     limit: Limit = None,
     auth: AuthOption = None,
     file: File = DEFAULT_FILE,

@@ -14,7 +14,7 @@ from typing import Any
 
 from aumconnect.schema import FieldSchema, ObjectSchema
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["Proposal", "propose", "toml_string"]
 
 CLOSE = 0.72
 """How alike (0 to 1, difflib's ratio) a column and a field must be named to be matched."""
@@ -33,15 +33,15 @@ class Proposal:
 
     def to_toml(self, name: str, *, source: str, to: str, operation: str = "update") -> str:
         """The ``[writebacks.<name>]`` tables of a job file."""
-        lines = [f"[writebacks.{_bare(name)}]", f"source = {_text(source)}", f"to = {_text(to)}"]
-        lines.append(f"operation = {_text(operation)}")
+        lines = [f"[writebacks.{_bare(name)}]", f"source = {toml_string(source)}", f"to = {toml_string(to)}"]
+        lines.append(f"operation = {toml_string(operation)}")
         if self.key:
-            lines.append(f"key = {{ {_bare(self.key[0])} = {_text(self.key[1])} }}")
+            lines.append(f"key = {{ {_bare(self.key[0])} = {toml_string(self.key[1])} }}")
         else:
             lines.append('# key = { External_Id__c = "customer_id" }   # no unique field matched a column: choose one')
         lines += ['on_human_edit = "skip"', "", f"[writebacks.{_bare(name)}.fields]"]
-        lines += [f"{_bare(field)} = {_text(column)}" for field, column in self.fields.items()]
-        lines += [f"# ? = {_text(column)}   # no field looks like it" for column in self.unmatched]
+        lines += [f"{_bare(field)} = {toml_string(column)}" for field, column in self.fields.items()]
+        lines += [f"# ? = {toml_string(column)}   # no field looks like it" for column in self.unmatched]
         lines += ["", f"[writebacks.{_bare(name)}.guards]", 'changed = "20 %"', 'cleared = "1 %"', 'rejected = "10 %"']
         return "\n".join(lines) + "\n"
 
@@ -54,7 +54,9 @@ def propose(schema: ObjectSchema, columns: Sequence[str], sample: Iterable[Mappi
     key = _key(keys, columns, rows)
     left = [column for column in columns if key is None or column != key[1]]
     taken: dict[str, str] = {}
-    pairs = sorted(((_alike(column, field), column, name) for column in left for name, field in writable.items()), reverse=True)
+    pairs = sorted(
+        ((_alike(column, field), column, name) for column in left for name, field in writable.items()), reverse=True
+    )
     for score, column, name in pairs:
         if score >= CLOSE and name not in taken and column not in taken.values() and (key is None or name != key[0]):
             taken[name] = column
@@ -62,29 +64,39 @@ def propose(schema: ObjectSchema, columns: Sequence[str], sample: Iterable[Mappi
     return Proposal(key, in_order, tuple(column for column in left if column not in taken.values()))
 
 
-def _key(keys: Mapping[str, FieldSchema], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+def _key(
+    keys: Mapping[str, FieldSchema], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[str, str] | None:
     def distinct(column: str) -> bool:
         values = [row.get(column) for row in rows]
         return len(set(map(str, values))) > 0.9 * len(values) if values else True
 
     ranked = sorted(
-        ((_alike(column, field) + 0.1 * field.unique, name, column) for column in columns for name, field in keys.items()), reverse=True
+        (
+            (_alike(column, field) + 0.1 * field.unique, name, column)
+            for column in columns
+            for name, field in keys.items()
+        ),
+        reverse=True,
     )
     return next(((name, column) for score, name, column in ranked if score >= CLOSE and distinct(column)), None)
 
 
 def _alike(column: str, field: FieldSchema) -> float:
     wanted = _plain(column)
-    return max(difflib.SequenceMatcher(None, wanted, _plain(name)).ratio() for name in (field.name, field.label or field.name))
+    return max(
+        difflib.SequenceMatcher(None, wanted, _plain(name)).ratio() for name in (field.name, field.label or field.name)
+    )
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"__[a-z]$", "", name.lower()))
 
 
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def toml_string(value: str) -> str:
+    """A TOML basic string (TOML v1.0.0, "String"): JSON's escapes, and DEL, which JSON lets pass."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _bare(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_string(name)
