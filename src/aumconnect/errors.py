@@ -160,8 +160,10 @@ class TransportError(AumconnectError):
     """A request without an answer.
 
     ``sent=False``: nothing left this machine. ``sent=True``: the request may have been carried out.
+    ``permanent``: another attempt would end the same way, as with an expired certificate.
     """
 
-    def __init__(self, message: str, *, sent: bool, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, sent: bool, hint: str | None = None, permanent: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.sent = sent
+        self.permanent = permanent

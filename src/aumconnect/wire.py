@@ -158,7 +158,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Response:
-    """One whole answer. ``body`` is empty when the request asked for ``reply_to``."""
+    """One whole answer. ``body`` is empty when a success went to its request's ``reply_to``."""
 
     status: int
     headers: Headers = field(default_factory=Headers)
