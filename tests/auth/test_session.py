@@ -156,8 +156,8 @@ def session(clock):
     return Session(Shop(), ClientCredentials("app", "hush"), clock=clock)
 
 
-def get(path="/me", headers=Headers()):
-    return (yield Request("GET", path, headers))
+def get(path="/me", **headers):
+    return (yield Request("GET", path, Headers(headers)))
 
 
 def test_the_first_request_logs_in_and_later_ones_share_the_token(session, runner, server):
@@ -180,7 +180,7 @@ def test_the_repeated_request_keeps_its_own_headers(session, runner, server):
     """simple-salesforce loses the caller's headers here."""
     runner.run(session.signed(get()))
     server.expire()
-    runner.run(session.signed(get(headers=Headers({"If-Match": "x"}))))
+    runner.run(session.signed(get(**{"If-Match": "x"})))
 
     assert server.requests[-1].headers["If-Match"] == "x"
     assert server.requests[-1].headers.get_all("Authorization") == ["Bearer token-2"]

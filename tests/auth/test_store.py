@@ -30,7 +30,7 @@ def test_what_was_saved_is_loaded_by_another_process(store, tmp_path):
 def test_only_the_owner_can_read_the_file(store, tmp_path):
     store.save("a", "one")
 
-    assert stat.S_IMODE(os.stat(tmp_path / "tokens.json").st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "tokens.json").stat().st_mode) == 0o600
 
 
 def test_a_file_that_others_can_read_is_refused(store, tmp_path):
@@ -52,9 +52,12 @@ def test_another_file_is_not_overwritten(store, tmp_path):
 
 
 def test_a_change_that_fails_leaves_the_old_file_and_no_draft(store, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError("disk full")
+
     store.save("a", "one")
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="disk full"):
-        patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk full"):
         store.save("a", "two")
 
     assert store.load("a") == "one"
