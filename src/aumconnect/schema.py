@@ -81,6 +81,9 @@ class FieldSchema:
     choices: tuple[str, ...] | None = None
     restricted: bool = False
     references: tuple[str, ...] = ()
+    """The objects a reference may point at."""
+    relationship: str = ""
+    """The name under which the referenced record is reached, where it is not the field's (``Account``, `AccountId`)."""
     resolution: int = 1
     trims: bool = True
     """The system drops white space around text."""
