@@ -37,12 +37,14 @@ WRITTEN = frozenset({Status.CREATED, Status.UPDATED, Status.UPSERTED, Status.DEL
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason: a stable code, the system's own words, and the remote or source field it is about."""
+    """One reason: a stable code, the system's own words, and the remote field it is about."""
 
     code: str
     message: str = field(repr=False)  # may quote a customer's data
     field: str | None = None
     error_class: ErrorClass = ErrorClass.VALIDATION
+    column: str | None = None
+    """The source column, where the row never left us."""
 
 
 @dataclass(frozen=True, slots=True)

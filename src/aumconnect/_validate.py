@@ -1,0 +1,221 @@
+"""Rows to typed values, as fast as pydantic can and as strict as `_convert` says.
+
+A chunk goes through one compiled validator that accepts only what needs no thought and gives None for any
+other row; those few are read one by one with `_convert`, which also says what is wrong. Both give the same
+values, so the quick way is nothing but quick (``tests/test_mapping.py`` holds them together).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Annotated, Any, NotRequired, Optional
+
+from pydantic import AllowInfNan, ConfigDict, Field, GetCoreSchemaHandler, Strict, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+from aumconnect._convert import CLOCK, DAY, EXACT, MISSING, NUMBER, WHOLE, Kind, Refused, convert
+from aumconnect._mapping import Column
+from aumconnect.outcome import Problem
+
+__all__ = ["Careful", "Quick", "problems_of"]
+
+Row = Mapping[str, Any]
+Values = dict[str, Any]
+
+
+class _First:
+    """Validate by these core schemas first, then by the annotation."""
+
+    def __init__(self, *steps: CoreSchema) -> None:
+        self._steps = steps
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema([*self._steps, handler(source)])
+
+
+class _OrNone:
+    """A row that fails is None, without the cost of an exception."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
+
+
+def _text(pattern: str) -> _First:
+    return _First(core_schema.str_schema(strict=True, pattern=pattern))
+
+
+def _instance(*types: type) -> _First:
+    return _First(core_schema.is_instance_schema(types))
+
+
+_WHOLE_FLOAT = (core_schema.is_instance_schema(float), core_schema.float_schema(ge=-EXACT, le=EXACT), core_schema.int_schema())
+_AS_TEXT = core_schema.str_schema(coerce_numbers_to_str=True)
+_INTEGER = core_schema.int_schema(strict=True)
+_FLAG = core_schema.int_schema(strict=True, ge=0, le=1)
+_FINITE = core_schema.float_schema(strict=True, allow_inf_nan=False)
+_FLOAT = core_schema.is_instance_schema(float)
+_FILLED = r"\S"
+
+# (kind, type of the values at hand) → metadata that lets through what needs no thought.
+_GUARDS: dict[tuple[Kind, type], tuple[Any, ...]] = {
+    (Kind.TEXT, str): (Strict(), _text(_FILLED)),
+    (Kind.TEXT, int): (_First(_INTEGER, _AS_TEXT),),
+    (Kind.TEXT, float): (_First(*_WHOLE_FLOAT, _AS_TEXT),),
+    (Kind.INTEGER, int): (Strict(),),
+    (Kind.INTEGER, float): (_First(*_WHOLE_FLOAT),),
+    (Kind.INTEGER, str): (_text(WHOLE),),
+    (Kind.FLOAT, float): (Strict(), AllowInfNan(False), _instance(float, int)),
+    (Kind.FLOAT, int): (Strict(), AllowInfNan(False), _instance(float, int)),
+    (Kind.FLOAT, str): (AllowInfNan(False), _text(NUMBER)),
+    (Kind.DECIMAL, float): (_First(_FLOAT, _FINITE),),
+    (Kind.DECIMAL, int): (_First(_INTEGER),),
+    (Kind.DECIMAL, Decimal): (_instance(Decimal),),
+    (Kind.DECIMAL, str): (_text(NUMBER),),
+    (Kind.BOOLEAN, bool): (Strict(),),
+    (Kind.BOOLEAN, int): (_First(_FLAG),),
+    (Kind.BOOLEAN, str): (_text(_FILLED),),
+    (Kind.DATE, date): (Strict(),),
+    (Kind.DATE, datetime): (_instance(datetime),),
+    (Kind.DATE, str): (_text(DAY),),
+    (Kind.DATETIME, datetime): (Strict(),),
+    (Kind.DATETIME, str): (_text(DAY),),
+    (Kind.TIME, time): (Strict(),),
+    (Kind.TIME, str): (_text(CLOCK),),
+    (Kind.ANY, str): (_text(_FILLED),),
+    (Kind.ANY, int): (_First(_INTEGER),),
+    (Kind.ANY, float): (_First(_FLOAT, _FINITE),),
+    (Kind.ANY, bool): (_First(core_schema.bool_schema(strict=True)),),
+    (Kind.ANY, Decimal): (_First(core_schema.is_instance_schema(Decimal), core_schema.decimal_schema()),),
+    (Kind.ANY, date): (_First(core_schema.date_schema(strict=True)),),
+    (Kind.ANY, datetime): (_First(core_schema.datetime_schema(strict=True)),),
+    (Kind.ANY, list): (_instance(list),),
+}
+_STRIPPED_KEY = _First(core_schema.str_schema(strict=True, strip_whitespace=True, min_length=1))
+
+
+def _guards(column: Column, found: type) -> tuple[Any, ...] | None:
+    if column.key and found is str and column.kind in (Kind.TEXT, Kind.ANY):
+        return (_STRIPPED_KEY,)
+    if column.key and found is bool:
+        return None
+    return _GUARDS.get((column.kind, found))
+
+
+class Quick:
+    """Validates chunks of rows whose values are of the types seen before; None for every other row."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = tuple(column for column in columns if column.template is None)
+        self._compiled: dict[tuple[type, ...], Callable[[Any], list[Values | None]] | None] = {}
+
+    def __call__(self, rows: Sequence[Any]) -> Sequence[Values | None]:
+        """For each row its values by slot, or None where `Careful` must look."""
+        seen = tuple(self._type_of(column, rows) for column in self._columns)
+        if seen not in self._compiled:
+            self._compiled[seen] = self._compile(seen)
+        validate = self._compiled[seen]
+        return validate(rows) if validate else [None] * len(rows)
+
+    @staticmethod
+    def _type_of(column: Column, rows: Sequence[Any]) -> type:
+        name = column.source
+        for row in rows[:32]:
+            value = row.get(name) if isinstance(row, Mapping) else None
+            if value is not None and value != "":
+                return type(value)
+        return str
+
+    def _compile(self, seen: tuple[type, ...]) -> Callable[[Any], list[Values | None]] | None:
+        fields: dict[str, Any] = {}
+        for column, found in zip(self._columns, seen, strict=True):
+            guards = _guards(column, found)
+            if guards is None:
+                return None
+            fields[column.slot] = _field(column, guards)
+        row = TypedDict("Row", fields)  # type: ignore[operator]  # made at run time
+        adapter: TypeAdapter[list[Values | None]] = TypeAdapter(list[Annotated[row, _OrNone()]])
+        return adapter.validate_python
+
+
+def _field(column: Column, guards: tuple[Any, ...]) -> Any:
+    inner = [guard for guard in guards if not isinstance(guard, _First)]
+    outer = [guard for guard in guards if isinstance(guard, _First)]
+    value = annotated(column.python_type, *inner, *column.constraints, *outer)
+    optional = value if column.required else Optional[value]  # noqa: UP045
+    named = Annotated[optional, Field(validation_alias=column.source)]
+    return named if column.required else NotRequired[named]
+
+
+def annotated(kind: Any, *metadata: Any) -> Any:
+    return Annotated[(kind, *metadata)] if metadata else kind  # type: ignore[valid-type]
+
+
+class Careful:
+    """Reads one row value by value; knows every trap and names every problem."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = tuple(column for column in columns if column.template is None)
+        self._by_slot = {column.slot: column for column in self._columns}
+        fields = {c.slot: NotRequired[_plain_field(c)] for c in self._columns}
+        row = TypedDict("Row", fields)  # type: ignore[operator]
+        row.__pydantic_config__ = ConfigDict(hide_input_in_errors=True)  # type: ignore[attr-defined]
+        self._adapter: TypeAdapter[Values] = TypeAdapter(row)
+
+    def __call__(self, row: Row) -> tuple[Values, list[Problem]]:
+        """Values by slot (None for a gap that is allowed) and every problem; both, since a rejection names its key."""
+        values, problems = read(self._columns, row)
+        try:
+            gaps = {slot: None for slot, value in values.items() if value is None}
+            return {**self._adapter.validate_python(_filled(values)), **gaps}, problems
+        except ValidationError as error:
+            found = problems_of(error, self._by_slot)
+            wrong = {detail["loc"][0] for detail in error.errors(include_url=False, include_input=False, include_context=False)}
+            rest = {slot: value for slot, value in values.items() if slot not in wrong}
+            good = self._adapter.validate_python(_filled(rest))
+            return good, problems + found
+
+
+def _plain_field(column: Column) -> Any:
+    finite = (AllowInfNan(False),) if column.kind is Kind.FLOAT else ()
+    return annotated(column.python_type, *finite, *column.constraints)
+
+
+def _filled(values: Values) -> Values:
+    return {slot: value for slot, value in values.items() if value is not None}
+
+
+def read(columns: Iterable[Column], row: Row) -> tuple[Values, list[Problem]]:
+    """Each column's raw value converted: absent columns left out, gaps as None, the rest for pydantic to check."""
+    values: Values = {}
+    problems: list[Problem] = []
+    for column in columns:
+        try:
+            value = convert(column.kind, row[column.source], key=column.key) if column.source in row else MISSING
+        except Refused as refused:
+            problems.append(problem(column, refused.code, refused.message))
+            continue
+        if value is not MISSING:
+            values[column.slot] = value
+        elif column.required:
+            problems.append(problem(column, "missing", "there is no value"))
+        elif column.source in row:
+            values[column.slot] = None
+    return values, problems
+
+
+def problem(column: Column, code: str, message: str) -> Problem:
+    return Problem(code, f"{column.source or column.template}: {message}", column.field, column=column.source or None)
+
+
+def problems_of(error: ValidationError, by_name: Mapping[str, Column]) -> list[Problem]:
+    """Pydantic's findings in our words: source column, remote field, never the value."""
+    found = []
+    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        column = by_name.get(name)
+        message = detail["msg"]
+        found.append(problem(column, detail["type"], message) if column else Problem(detail["type"], message, name or None))
+    return found
