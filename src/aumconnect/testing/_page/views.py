@@ -59,7 +59,7 @@ class Views:
 
     def __init__(self, fake: Any, log: RequestLog, mishaps: Mishaps) -> None:
         self._fake = fake if isinstance(fake, Inspectable) else None
-        self._title = type(fake).__name__ if self._fake else getattr(fake, "__name__", type(fake).__name__)
+        self._title = _title(fake)
         self._id_field: str = getattr(fake, "id_field", "id")
         self._log, self._mishaps = log, mishaps
 
@@ -76,12 +76,19 @@ class Views:
         }
 
     def records(self, query: Mapping[str, str]) -> Any:
-        """One page of an object's records that hold ``search`` anywhere, whatever its case."""
-        rows = self._rows(query.get("object", ""))
+        """One page of an object's records that hold ``search`` anywhere, whatever its case.
+
+        ``columns`` are the fields that hold something on this page, those that somebody changed first.
+        """
+        name = query.get("object", "")
+        rows = self._rows(name)
         if wanted := query.get("search", "").strip().casefold():
             rows = [row for row in rows if any(wanted in _text(value) for value in row.values())]
         page = _page(rows, query)
-        page["rows"] = [_plain(row) for row in page["rows"]]
+        written = dict.fromkeys(change.field for change in self._changes() if change.object == name)
+        filled = dict.fromkeys(field for row in page["rows"] for field, value in row.items() if value not in (None, ""))
+        columns = dict.fromkeys([self._id_field, *(field for field in written if field in filled), *filled])
+        page |= {"rows": [_plain(row) for row in page["rows"]], "columns": list(columns)}
         return page
 
     def record(self, query: Mapping[str, str]) -> Any:
@@ -124,6 +131,12 @@ class Views:
         if object not in tables:
             raise LookupError(f"there is no object {object!r}")
         return tables[object]
+
+
+def _title(fake: Any) -> str:
+    """``FakeSalesforce`` is the Salesforce emulator."""
+    name: str = getattr(fake, "__name__", None) or type(fake).__name__
+    return f"{name.removeprefix('Fake')} emulator"
 
 
 def _named(arguments: Values, name: str) -> str:
