@@ -13,7 +13,7 @@ from aumconnect._convert import Refused
 from aumconnect._duplicates import Seen
 from aumconnect._mapping import NO_DEFAULT, Column, Mapping
 from aumconnect._near import did_you_mean
-from aumconnect._steps import Step, steps_of
+from aumconnect._values import Step, steps_of
 from aumconnect._validate import Careful, Quick, problem
 from aumconnect.connector import Change
 from aumconnect.errors import ConfigurationError
