@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         UnknownConnector,
     )
     from aumconnect.outcome import Outcome, Problem, Status
-    from aumconnect.record import Key, Record, Ref, To
+    from aumconnect.record import Key, Record, Ref, ScoredAt, To
     from aumconnect.report import Report
     from aumconnect.schema import CLEAR, FieldSchema, ObjectSchema, Reference
     from aumconnect.writeback import Plan, Project, Writeback
@@ -44,7 +44,7 @@ _HOMES = {
         " RateLimited RecordsFailed TransportError Unavailable UnknownConnector"
     ),
     "aumconnect.outcome": "Outcome Problem Status",
-    "aumconnect.record": "Key Record Ref To",
+    "aumconnect.record": "Key Record Ref ScoredAt To",
     "aumconnect.report": "Report",
     "aumconnect.schema": "CLEAR FieldSchema ObjectSchema Reference",
     "aumconnect._retry": "RetryPolicy",
@@ -88,6 +88,7 @@ __all__ = [
     "Report",
     "RetryPolicy",
     "Salesforce",
+    "ScoredAt",
     "Secret",
     "Status",
     "To",
