@@ -63,7 +63,7 @@ class Emulator:
         **settings: Unpack[Settings],
     ) -> None:
         self.fake = fake
-        self.lock = threading.RLock()
+        self.lock = getattr(fake, "lock", None) or threading.RLock()
         self.failures: list[Exception] = []
         self._latency = settings.get("latency", 0.0)
         self._pace, self._limits = settings.get("pace", Pace()), settings.get("limits", Limits())
