@@ -172,8 +172,7 @@ class Response:
         Raises `ProtocolError` for anything else: NaN, a repeated key, a wrong encoding, nesting without end.
         """
         try:
-            text = self.body.decode("utf-8")
-            return _DECODER.decode(text)
+            return _DECODER.decode(self.body.decode("utf-8"))  # no variable: a traceback may show them
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"the answer (HTTP {self.status}) is not JSON: {type(error).__name__}") from None
 
@@ -248,7 +247,12 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The connection ends without an answer. Whether the fake had carried the request out is its own affair."""
+    """The connection ends without an answer. Whether the fake had carried the request out is its own affair.
+
+    ``sent=False``: it was never made, so that nothing left the caller.
+    """
+
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
