@@ -108,8 +108,6 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
             answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
         except OSError as error:
             answers.put(error)
-        except UnicodeError:  # a label of more than 63 characters
-            answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
 
     threading.Thread(target=ask, name="aumconnect-resolve", daemon=True).start()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 import httpx
 
@@ -17,32 +17,40 @@ from aumconnect.wire import Headers, Request, Response, Spool
 __all__ = ["Incoming", "Target", "outgoing", "target_of"]
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """Where a request goes: ``origin`` is ``scheme://host[:port]`` in lower case."""
 
-    url: httpx.URL
+    url: httpx.URL = field(repr=False)  # a query may hold data
     origin: str
     scheme: str
     host: str
 
 
 _URL = re.compile(
-    r"(?P<origin>(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)"
+    r"(?P<origin>(?P<scheme>https?)://(?P<host>[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]+\])(?::\d{1,5})?)"
     r"(?P<path>/[!-~]*?)?(?P<query>\?[!-~]*)?",
     re.IGNORECASE,
 )
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)
-def target_of(url: str) -> Target:
-    """The target of an absolute URL, if every parser reads it alike: no user, fragment, dot segment or raw character.
+def target_of(request: Request) -> Target:
+    """The target of a URL that every parser reads alike: no user, fragment, dot segment or raw character in it.
 
     Raises `TransportError` (nothing was sent) for any other.
     """
+    target = _parsed(request.url)
+    if target is None:
+        raise TransportError("a URL that is not plain ASCII http(s) was refused", sent=False, permanent=True)
+    return target
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> Target | None:
     match = _URL.fullmatch(url)
     if match is None or "#" in url or "\\" in url or _DOT_SEGMENT.search(match["path"] or ""):
-        raise TransportError("a URL that is not plain ASCII http(s) was refused", sent=False, permanent=True)
+        return None
     return Target(httpx.URL(url), match["origin"].lower(), match["scheme"].lower(), match["host"].lower())
 
 

@@ -9,6 +9,8 @@ import ssl
 from pathlib import Path
 from typing import TypeAlias
 
+import certifi
+
 from aumconnect.errors import ConfigurationError
 
 __all__ = ["ClientCertificate", "Verify", "context_for", "default_context", "why_not_connected"]
@@ -28,6 +30,11 @@ def context_for(verify: Verify, cert: ClientCertificate | None) -> ssl.SSLContex
     """
     if verify is True and cert is None:
         return default_context()
+    if verify is False:
+        raise ConfigurationError(
+            "certificates are always checked",
+            hint="verify= takes the path of a private authority's certificate, or an ssl.SSLContext of your own",
+        )
     try:
         context = _trusting(verify)
         if cert is not None:
@@ -44,24 +51,13 @@ def context_for(verify: Verify, cert: ClientCertificate | None) -> ssl.SSLContex
 @functools.cache
 def default_context() -> ssl.SSLContext:
     """The public authorities, as certifi lists them. Made once: it takes 30 ms."""
-    import certifi
-
-    return ssl.create_default_context(cafile=certifi.where())
+    return _trusting(certifi.where())
 
 
 def _trusting(verify: Verify) -> ssl.SSLContext:
-    if verify is True:
-        import certifi
-
-        return ssl.create_default_context(cafile=certifi.where())
     if isinstance(verify, ssl.SSLContext):
         return verify
-    if isinstance(verify, bool):
-        raise ConfigurationError(
-            "certificates are always checked",
-            hint="verify= takes the path of a private authority's certificate, or an ssl.SSLContext of your own",
-        )
-    path = Path(verify)
+    path = Path(certifi.where() if isinstance(verify, bool) else verify)
     return ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
 
 

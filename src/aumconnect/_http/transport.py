@@ -113,7 +113,7 @@ class HTTPTransport(_Base):
     def send(self, request: Request, *, timeout: float) -> Response:
         """See `Transport.send`."""
         limits = self._limits(timeout)
-        target = target_of(request.url)
+        target = target_of(request)
         line = self._idle.take(target.origin, os.getpid()) or self._options.open(target)
         line.deadline.start(*limits)
         try:
@@ -164,7 +164,7 @@ class AsyncHTTPTransport(_Base):
     async def send(self, request: Request, *, timeout: float) -> Response:
         """See `Transport.send`."""
         limits = self._limits(timeout)
-        target = target_of(request.url)
+        target = target_of(request)
         home = (os.getpid(), asyncio.get_running_loop())
         line = self._idle.take(target.origin, home) or self._options.open_async(target)
         line.deadline.start(*limits)
