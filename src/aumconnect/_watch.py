@@ -1,0 +1,65 @@
+"""What became of the one mutating request of a write exchange, as seen from outside it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from aumconnect._relay import relay
+from aumconnect._retry import IN_DOUBT
+from aumconnect.connector import Connector
+from aumconnect.errors import ErrorClass, TransportError
+from aumconnect.wire import Effect, Exchange, Request, Response
+
+__all__ = ["Watch", "watched"]
+
+T = TypeVar("T")
+
+
+class Watch:
+    """Filled in by whoever drives a chunk's exchange; read by the engine when the exchange has ended.
+
+    ``in_doubt``: an attempt may have been carried out without our being told. ``accepted``: the last
+    answer to a mutating request that looked like success. ``quota``: the account's (used, allowed).
+    """
+
+    __slots__ = ("accepted", "in_doubt", "quota", "throttled")
+
+    def __init__(self) -> None:
+        self.in_doubt = False
+        self.throttled = False
+        self.accepted: Response | None = None
+        self.quota: tuple[int, int] | None = None
+
+    def doubts(self, error: BaseException) -> bool:
+        """Whether, after an exchange ended with ``error``, its rows may have been written."""
+        return self.in_doubt or (self.accepted is not None and self.accepted is not getattr(error, "response", None))
+
+
+def watched(exchange: Exchange[T], watch: Watch, connector: Connector) -> Exchange[T]:
+    """``exchange``, with ``watch`` looking at every attempt. The outermost layer around a write."""
+    reads_quota = type(connector).quota is not Connector.quota
+
+    def each(effect: Effect) -> Exchange[Any]:
+        if not isinstance(effect, Request):
+            return (yield effect)
+        response = yield from _attempt(effect, watch, connector)
+        if reads_quota:
+            watch.quota = connector.quota(response) or watch.quota
+        return response
+
+    return relay(exchange, each)
+
+
+def _attempt(request: Request, watch: Watch, connector: Connector) -> Exchange[Response]:
+    try:
+        response: Response = yield request
+    except TransportError as lost:
+        watch.in_doubt |= lost.sent and not request.safe
+        raise
+    if not response.ok:
+        error_class = connector.classify(response)
+        watch.throttled |= error_class is ErrorClass.THROTTLED
+        watch.in_doubt |= error_class in IN_DOUBT and not request.safe
+    elif not request.safe:
+        watch.accepted = response
+    return response
