@@ -12,7 +12,7 @@ import pytest
 import aumconnect
 
 SOURCE = Path(aumconnect.__file__).parent
-HEAVY = {
+HEAVY = {"httpx", "httpcore", "pydantic", "zeep", "lxml", "requests", "simple_salesforce", "sqlalchemy"}
     "httpx",
     "httpcore",
     "pydantic",
@@ -51,12 +51,18 @@ def test_the_vocabulary_alone_loads_no_heavy_library():
 
 
 def imports_of(path):
-    """The top-level packages imported anywhere in a file, inside functions and for type checkers too."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    """The top-level packages a file imports when it runs, inside functions too."""
+    waiting = [ast.parse(path.read_text("utf-8"))]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module.partition(".")[0]
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
 
 
 @pytest.mark.parametrize(("library", "place"), PLACES.items())
