@@ -13,16 +13,6 @@ import aumconnect
 
 SOURCE = Path(aumconnect.__file__).parent
 HEAVY = {"httpx", "httpcore", "pydantic", "zeep", "lxml", "requests", "simple_salesforce", "sqlalchemy"}
-    "httpx",
-    "httpcore",
-    "pydantic",
-    "pydantic_core",
-    "zeep",
-    "lxml",
-    "requests",
-    "simple_salesforce",
-    "sqlalchemy",
-}
 PLACES = {
     "httpx": "_http/*.py",
     "httpcore": "_http/*.py",
