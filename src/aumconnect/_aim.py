@@ -55,7 +55,9 @@ def _ambiguous(change: Change, records: Sequence[RemoteRecord]) -> Outcome:
 
 
 def _same_record(change: Change) -> Outcome:
-    problem = Problem("same-record", "another row of this chunk means the same record", error_class=ErrorClass.DUPLICATE)
+    problem = Problem(
+        "same-record", "another row of this chunk means the same record", error_class=ErrorClass.DUPLICATE
+    )
     return Outcome.rejected(change.ref, [problem], key=change.key, id=change.id)
 
 

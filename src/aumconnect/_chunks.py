@@ -70,7 +70,9 @@ def identity(change: Change) -> Hashable:
 class Rows:
     """The rows not under way: fresh ones in order, ones to try again when due, ones whose record is busy."""
 
-    def __init__(self, *, batch_rows: int, batch_bytes: int, conflict_key: Callable[[Change], Hashable | None] | None) -> None:
+    def __init__(
+        self, *, batch_rows: int, batch_bytes: int, conflict_key: Callable[[Change], Hashable | None] | None
+    ) -> None:
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
         self._conflict_key = conflict_key
@@ -130,7 +132,7 @@ class Rows:
         return frozenset(map(self._conflict_key, changes)) - {None}
 
     def pack(self, now: float, *, partial: bool) -> tuple[Change, ...]:
-        """The rows of the next chunk, to be claimed: split ones, then due ones, then fresh ones; empty when none may go.
+        """The rows of the next chunk, to be claimed: split ones, else due ones, else fresh ones; empty when none may go.
 
         ``partial`` lets fresh rows go in less than a full chunk, because no more will come.
         """

@@ -153,7 +153,8 @@ class _ThreadPump:
         When nothing is under way only time brings news, and an injected clock may let it pass at once.
         """
         if self._own_time and not (self._flying or self._committing):
-            return self._clock.sleep(until - self._now())
+            self._clock.sleep(until - self._now())
+            return
         timeout = None if until == FOREVER else max(0.0, until - self._now())
         report = self._inbox.get(timeout)
         while report is not None:
@@ -164,7 +165,7 @@ class _ThreadPump:
         rows: list[Row] = []
         try:
             rows.extend(islice(self._source, step.count))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (the engine decides)
             self._engine.done(step, rows, self._now())
             self._engine.fail(error)
         else:
@@ -186,7 +187,7 @@ class _ThreadPump:
     def _drive(self, step: Send) -> Any:
         try:
             return self._runner.run(step.exchange, partial(self._ask, step.chunk))
-        except BaseException as error:  # it is reported, not swallowed: the engine decides
+        except BaseException as error:  # noqa: BLE001  (reported, not swallowed: the engine decides)
             return error
 
     def _sent(self, step: Send, result: Any) -> None:
@@ -239,7 +240,7 @@ class _ThreadPump:
 def _commit_to(journal: Journal, step: Commit) -> Exception | None:
     try:
         journal.commit(step.entries)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (the engine decides)
         return error
     return None
 
@@ -364,12 +365,13 @@ class _TaskPump:
     async def _wait(self, until: float) -> None:
         """As `_ThreadPump._wait`."""
         if self._clock is not SYSTEM_CLOCK and not self._tasks and self._inbox.empty():
-            return await self._clock.asleep(until - self._now())
+            await self._clock.asleep(until - self._now())
+            return
         try:
             async with asyncio.timeout(None if until == FOREVER else max(0.0, until - self._now())):
                 report = await self._inbox.get()
         except TimeoutError:
-            return None
+            return
         report()
         while not self._inbox.empty():
             self._inbox.get_nowait()()
@@ -382,7 +384,7 @@ class _TaskPump:
                 await _extend(rows, self._source, step.count)
             else:
                 rows.extend(islice(self._source, step.count))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (the engine decides)
             failure = error
         finally:  # a cancellation too: rows already taken must be accounted for
             self._engine.done(step, rows, self._now())
@@ -393,7 +395,7 @@ class _TaskPump:
         result: Any
         try:
             result = await self._runner.run(step.exchange, partial(self._ask, step.chunk))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (the engine decides)
             result = error
         self._inbox.put_nowait(partial(self._sent, step, result))
 
@@ -412,7 +414,7 @@ class _TaskPump:
         error: Exception | None = None
         try:
             await self._offload(self._journal.commit, step.entries)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001  (the engine decides)
             error = failure
         self._inbox.put_nowait(partial(self._committed, step, error))
 

@@ -24,7 +24,7 @@ def relay(exchange: Exchange[T], each: Callable[[Effect], Exchange[Any]]) -> Exc
                 effect = resume(result)
                 try:
                     result, resume = (yield from each(effect)), exchange.send
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001  (thrown in where it belongs)
                     result, resume = error, exchange.throw
         except StopIteration as end:
             value: T = end.value

@@ -72,7 +72,7 @@ def retrying(
     are used up or pointless, lost requests as `TransportError`, and a longer pause than we wait in line as
     `RateLimited`. Other effects, and exceptions of any other type, pass through untouched.
     """
-    rules = _Rules(classify, policy, budget, clock, random or _random.Random(), on_retry)
+    rules = _Rules(classify, policy, budget, clock, random or _random.Random(), on_retry)  # noqa: S311  (jitter)
 
     def each(effect: Effect) -> Exchange[Any]:
         return (yield from _attempts(effect, rules)) if isinstance(effect, Request) else (yield effect)
@@ -185,7 +185,12 @@ _LOOP = Retrying(retry=_worth_it, wait=_pause, stop=_enough, before_sleep=_annou
 LONGEST_RETRY_AFTER = 366 * 86_400.0
 """Anything longer is taken for a mistake and ignored."""
 
-_MONTHS = {name: number for number, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)}
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
+    )
+}
 _CLOCK = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _DATES = (  # RFC 9110 §5.6.7: IMF-fixdate, then the two obsolete forms a recipient must accept
     re.compile(rf"[A-Z][a-z]{{2}}, (?P<day>[0-9]{{2}}) (?P<month>[A-Z][a-z]{{2}}) (?P<year>[0-9]{{4}}) {_CLOCK} GMT"),

@@ -116,7 +116,12 @@ class Runner:
     """Drives exchanges by blocking. One serves any number of threads; each exchange stays in one."""
 
     def __init__(
-        self, transport: Transport, *, gate: Gate | None = None, clock: Clock = SYSTEM_CLOCK, on_event: Hook | None = None
+        self,
+        transport: Transport,
+        *,
+        gate: Gate | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        on_event: Hook | None = None,
     ) -> None:
         self._transport = transport
         self._gate = gate or Gate()
@@ -144,7 +149,7 @@ class Runner:
                     effect = resume(result)
                     try:
                         result, resume = self._perform(effect, sink), exchange.send
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001  (thrown in where it belongs)
                         result, resume = error, exchange.throw
             except StopIteration as end:
                 value: T = end.value
@@ -202,7 +207,7 @@ class AsyncRunner:
                     effect = resume(result)
                     try:
                         result, resume = await self._perform(effect, sink), exchange.send
-                    except Exception as error:
+                    except Exception as error:  # noqa: BLE001  (thrown in where it belongs)
                         result, resume = error, exchange.throw
             except StopIteration as end:
                 value: T = end.value

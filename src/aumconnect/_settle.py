@@ -13,9 +13,7 @@ from aumconnect.outcome import Outcome, Problem, Status
 
 __all__ = ["DEFINITE", "PLAIN", "Verdict", "judge", "match", "refusals", "unsent"]
 
-PLAIN = frozenset(
-    {Status.CREATED, Status.UPDATED, Status.UPSERTED, Status.DELETED, Status.UNCHANGED, Status.SKIPPED}
-)
+PLAIN = frozenset({Status.CREATED, Status.UPDATED, Status.UPSERTED, Status.DELETED, Status.UNCHANGED, Status.SKIPPED})
 """Outcomes that need no second look when the chunk was answered the first time."""
 
 RETRYABLE = frozenset({ErrorClass.TRANSIENT, ErrorClass.LOCKED, ErrorClass.THROTTLED})
@@ -52,7 +50,9 @@ def judge(outcome: Outcome, operation: Operation, *, in_doubt: bool, tries: int)
     return Verdict.FINAL, outcome
 
 
-def _judge_refusal(outcome: Outcome, operation: Operation, in_doubt: bool, tries: int) -> tuple[Verdict, Outcome]:
+def _judge_refusal(  # noqa: PLR0911  (a table in words)
+    outcome: Outcome, operation: Operation, in_doubt: bool, tries: int
+) -> tuple[Verdict, Outcome]:
     error_class = outcome.error_class
     if error_class is ErrorClass.CONFLICT:
         skipped = outcome.replace(status=Status.SKIPPED, reason="changed by somebody else")

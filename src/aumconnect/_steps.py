@@ -24,7 +24,7 @@ class Settings:
     end as failed, instead of leaving them unread. ``bulk_rows`` sends chunks of that many rows as bulk jobs.
     """
 
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     parallel: int | None = None
     error_rate: float | None = None
     give_up_after: int = 10

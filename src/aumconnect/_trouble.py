@@ -85,7 +85,9 @@ class Trouble:
             self._in_doubt(chunk, now)
         else:
             floor = getattr(error, "retry_after", None) or 0.0
-            self._conclude(chunk, [], list(zip(chunk.changes, unsent(chunk.changes, error), strict=True)), [], now, floor)
+            self._conclude(
+                chunk, [], list(zip(chunk.changes, unsent(chunk.changes, error), strict=True)), [], now, floor
+            )
 
     def looked_up(self, chunk: Chunk, fates: Sequence[Outcome | None], now: float) -> None:
         """Reading told what became of rows; None is a row that was not carried out."""
@@ -147,7 +149,9 @@ class Trouble:
     def _left(self, changes: Sequence[Change], error: Exception, doubt: bool) -> list[Outcome]:
         failed = unsent(changes, error)
         return [
-            _unknown(change, "the run ended before it was settled") if doubt or change.ref in self._doubtful else outcome
+            _unknown(change, "the run ended before it was settled")
+            if doubt or change.ref in self._doubtful
+            else outcome
             for change, outcome in zip(changes, failed, strict=True)
         ]
 
@@ -192,9 +196,7 @@ class Trouble:
             self._books.attempted(chunk, sent=True, now=now)
             self._look_up(chunk, doubted, now)
 
-    def _affordable(
-        self, again: Sequence[tuple[Change, Outcome]]
-    ) -> tuple[list[Change], list[tuple[Change, Outcome]]]:
+    def _affordable(self, again: Sequence[tuple[Change, Outcome]]) -> tuple[list[Change], list[tuple[Change, Outcome]]]:
         """The rows that may be tried again, one budget token for all of them, and those that may not."""
         fresh = [change for change, _ in again if self._tries[change.ref] + 1 < self._settings.retry.attempts]
         if not fresh or not self._budget.spend():

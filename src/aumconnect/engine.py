@@ -63,7 +63,7 @@ class Engine:
     Raises `ConfigurationError` for a write the connector cannot do.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one place where a write is told everything)
         self,
         connector: Connector,
         *,
@@ -96,7 +96,7 @@ class Engine:
         )
         self._books = Books(settings.error_rate, on_event)
         guarantee = connector.guarantee(operation, key, schema)
-        random, budget = random or _random.Random(), budget or RetryBudget()
+        random, budget = random or _random.Random(), budget or RetryBudget()  # noqa: S311  (jitter)
         self._trouble = Trouble(connector, operation, guarantee, settings, self._rows, self._books, budget, random)
         self._concurrency = Concurrency(settings.parallel or can.parallel)
         self._quota = QuotaShare(settings.quota_share)

@@ -164,7 +164,12 @@ class Memory(Connector):
     # --- reading ---
 
     def find(
-        self, object: str, key: tuple[str, ...], values: Sequence[Key], fields: Sequence[str], schema: ObjectSchema | None = None
+        self,
+        object: str,
+        key: tuple[str, ...],
+        values: Sequence[Key],
+        fields: Sequence[str],
+        schema: ObjectSchema | None = None,
     ) -> Exchange[list[list[RemoteRecord]]]:
         asked = {"key": key, "values": values, "fields": list(fields)}
         told = (yield self._ask(object, "find", asked)).json()
@@ -216,7 +221,11 @@ def _body(batch: Batch) -> bytes:
 
 def _row(batch: Batch, change: Change) -> dict[str, Any]:
     values = {**dict(zip(batch.key, change.key, strict=False)), **change.values}
-    return {"ref": change.ref, "values": values} if change.id is None else {"ref": change.ref, "id": change.id, "values": values}
+    return (
+        {"ref": change.ref, "values": values}
+        if change.id is None
+        else {"ref": change.ref, "id": change.id, "values": values}
+    )
 
 
 def _encode(value: Any) -> bytes:

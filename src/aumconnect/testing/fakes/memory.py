@@ -60,8 +60,8 @@ class Table:
     def _indexed(self, names: tuple[str, ...]) -> dict[Any, list[str]]:
         if names not in self.index:
             fresh: dict[Any, list[str]] = {}
-            for id, values in self.records.items():
-                fresh.setdefault(self.canonical(names, values), []).append(id)
+            for record_id, values in self.records.items():
+                fresh.setdefault(self.canonical(names, values), []).append(record_id)
             self.index[names] = fresh
         return self.index[names]
 
@@ -86,7 +86,7 @@ class Table:
     def where(self, **values: Any) -> list[dict[str, Any]]:
         """The records that have these values, each with its ``Id``."""
         wanted = self.schema.canonical(values)
-        found = ({"Id": id, **record} for id, record in self.records.items())
+        found = ({"Id": key, **record} for key, record in self.records.items())
         return [record for record in found if wanted.items() <= self.schema.canonical(record).items()]
 
     def one(self, **values: Any) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Table:
         return len(self.records)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return ({"Id": id, **record} for id, record in self.records.items())
+        return ({"Id": key, **record} for key, record in self.records.items())
 
 
 @dataclass(slots=True)
@@ -125,21 +125,32 @@ class FakeMemory(Fake):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.tables = {schema.name: Table(schema) for schema in schemas or (ITEM,)}
+        self._tables = {schema.name: Table(schema) for schema in schemas or (ITEM,)}
         self.sinks = sinks
         self.job_seconds = job_seconds
-        self.locked = locked or (lambda object, values: False)
+        self.locked = locked or _never
         self._jobs: dict[str, _Job] = {}
         self._ids = count(1)
 
     def __getitem__(self, object: str) -> Table:
-        return self.tables[object]
+        return self._tables[object]
 
     def add(self, object: str, **values: Any) -> str:
         """A record that was there before; not counted as a commit."""
-        id = self._new_id()
-        self.tables[object].put(id, self._stored(self.tables[object], values), self.clock.epoch())
-        return id
+        made = self._new_id()
+        self._put(self._tables[object], made, values, by="before")
+        return made
+
+    def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        return {name: list(table) for name, table in self._tables.items()}
+
+    def edit(self, object: str, id: str, field: str, value: Any, *, by: str = "person") -> None:
+        table = self._tables.get(object)
+        if table is None or id not in table.records:
+            raise LookupError(f"{object} {id} is not there")
+        if problems := _violations(table.schema.fields.get(field), field, value):
+            raise ValueError(problems[0]["message"])
+        self._put(table, id, {field: value}, by=by)
 
     def mutates(self, request: Request) -> bool:
         path = urlsplit(request.url).path
@@ -151,11 +162,11 @@ class FakeMemory(Fake):
             case ["account"]:
                 return _answer({"id": "1", "name": "Memory", "user": "tester"})
             case ["objects"]:
-                return _answer({"objects": list(self.tables)})
+                return _answer({"objects": list(self._tables)})
             case ["jobs", job]:
                 return self._job(job, request)
-            case ["objects", name, *rest] if name in self.tables:
-                return self._object(self.tables[name], rest, request, parts.query)
+            case ["objects", name, *rest] if name in self._tables:
+                return self._object(self._tables[name], rest, request, parts.query)
         return _refusal(404, "there is no such thing")
 
     def _object(self, table: Table, rest: list[str], request: Request, query: str) -> Response:
@@ -171,10 +182,10 @@ class FakeMemory(Fake):
             case ["find"]:
                 names, fields = tuple(asked["key"]), asked["fields"]
                 hits = [table.ids(names, key) for key in asked["values"]]
-                return _answer({"found": [[_shown(table, id, fields) for id in ids] for ids in hits]})
+                return _answer({"found": [[_shown(table, one, fields) for one in ids] for ids in hits]})
             case ["fetch"]:
                 ids, fields = asked["ids"], asked["fields"]
-                return _answer({"records": [_shown(table, id, fields) if id in table.records else None for id in ids]})
+                return _answer({"records": [_shown(table, one, fields) for one in ids]})
         return _refusal(404, "there is no such thing")
 
     # --- writing ---
@@ -187,7 +198,7 @@ class FakeMemory(Fake):
     def _job(self, job: str, request: Request) -> Response:
         if request.method == "PUT" and job not in self._jobs:
             asked = json.loads(_bytes(request))
-            results = [self._write_row(self.tables[asked["object"]], asked, row) for row in asked["rows"]]
+            results = [self._write_row(self._tables[asked["object"]], asked, row) for row in asked["rows"]]
             self._jobs[job] = _Job(self.clock.now() + self.job_seconds, results)
         if job not in self._jobs:
             return _refusal(404, "there is no such job")
@@ -207,17 +218,17 @@ class FakeMemory(Fake):
         if len(ids) > 1:
             problem = _problem("ambiguous", "several records share the key", ErrorClass.AMBIGUOUS_KEY)
             return {"ref": row["ref"], "status": Status.REJECTED, "problems": [problem], "twins": ids}
-        id = ids[0] if ids else None
-        if id is None and asked["operation"] in ("update", "delete"):
+        target = ids[0] if ids else None
+        if target is None and asked["operation"] in ("update", "delete"):
             problem = _problem("not-found", "the record is gone", ErrorClass.NOT_FOUND)
             return {"ref": row["ref"], "status": Status.REJECTED, "problems": [problem]}
         if self.locked(table.schema.name, row["values"]):
             problem = _problem("locked", "another writer holds the record", ErrorClass.LOCKED)
             return {"ref": row["ref"], "status": Status.FAILED, "problems": [problem]}
-        if twin := self._taken(table, id, row["values"]):
+        if twin := self._taken(table, target, row["values"]):
             problem = _problem("duplicate", "a unique value is taken", ErrorClass.DUPLICATE, twin)
             return {"ref": row["ref"], "status": Status.REJECTED, "problems": [problem]}
-        return {"ref": row["ref"], **self._commit(table, asked["operation"], id, row["values"])}
+        return {"ref": row["ref"], **self._commit(table, asked["operation"], target, row["values"])}
 
     def _aimed_at(self, table: Table, asked: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         if row.get("id") is not None:
@@ -229,31 +240,39 @@ class FakeMemory(Fake):
 
     def _commit(self, table: Table, operation: str, id: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
         created = id is None
-        id = id or self._new_id()
-        named = {**table.records.get(id, {}), **values}
-        self.count(table.schema.name, str(named.get("code") or named.get("label") or id), created=created)
+        written = id or self._new_id()
+        named = {**table.records.get(written, {}), **values}
+        self.count(table.schema.name, str(named.get("code") or named.get("label") or written), created=created)
         if operation == "delete":
-            table.drop(id)
-            return {"id": id, "status": Status.DELETED}
+            self.changed(table.schema.name, written, table.records[written], {})
+            table.drop(written)
+            return {"id": written, "status": Status.DELETED}
+        self._put(table, written, values)
+        return {"id": written, "status": Status.CREATED if created else Status.UPDATED}
+
+    def _put(self, table: Table, id: str, values: Mapping[str, Any], *, by: str | None = None) -> None:
+        before = dict(table.records.get(id, {}))
         table.put(id, self._stored(table, values), self.clock.epoch())
-        return {"id": id, "status": Status.CREATED if created else Status.UPDATED}
+        self.changed(table.schema.name, id, before, table.records[id], by=by)
 
     def _taken(self, table: Table, id: str | None, values: Mapping[str, Any]) -> str | None:
         """The unique field among ``values`` that another record has already."""
         for name, value in values.items():
             known = table.schema.fields.get(name)
-            if known is not None and known.unique and value is not None:
-                if any(other != id for other in table.ids((name,), (value,))):
-                    return name
+            unique = known is not None and known.unique and value is not None
+            if unique and any(other != id for other in table.ids((name,), (value,))):
+                return name
         return None
 
     def _problems(self, table: Table, operation: str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         if operation == "delete":
             return []
         fields = table.schema.fields
-        found = [problem for name, value in row["values"].items() for problem in _violations(fields.get(name), name, value)]
-        missing = [f for f in fields.values() if f.required_on_create and operation == "insert" and row["values"].get(f.name) is None]
-        return found + [_problem("required", "a value is required", ErrorClass.VALIDATION, f.name) for f in missing]
+        values = row["values"]
+        found = [problem for name in values for problem in _violations(fields.get(name), name, values[name])]
+        required = [name for name, known in fields.items() if known.required_on_create and operation == "insert"]
+        missing = [name for name in required if values.get(name) is None]
+        return found + [_problem("required", "a value is required", ErrorClass.VALIDATION, name) for name in missing]
 
     def _stored(self, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
         canonical = table.schema.canonical(values)
@@ -270,17 +289,17 @@ class FakeMemory(Fake):
         since = datetime.fromisoformat(asked["since"]).astimezone(UTC).timestamp() if "since" in asked else 0.0
         limit = int(asked.get("limit", PAGE_ROWS))
         ids = [
-            id
-            for id, record in table.records.items()
-            if id > asked.get("cursor", "")
-            and table.touched[id] >= since
+            key
+            for key, record in table.records.items()
+            if key > asked.get("cursor", "")
+            and table.touched[key] >= since
             and where.items() <= table.schema.canonical(record).items()
         ]
         size = min(PAGE_ROWS, limit)
         more = (len(ids) > size and limit > PAGE_ROWS) or ("limit" not in asked and len(ids) > size)
         fields = asked["fields"].split(",") if asked.get("fields") else []
         page = ids[:size]
-        return _answer({"records": [_shown(table, id, fields) for id in page], "cursor": page[-1] if more else None})
+        return _answer({"records": [_shown(table, key, fields) for key in page], "cursor": page[-1] if more else None})
 
 
 def _violations(known: FieldSchema | None, name: str, value: Any) -> list[dict[str, Any]]:
@@ -297,6 +316,10 @@ def _violations(known: FieldSchema | None, name: str, value: Any) -> list[dict[s
     return []
 
 
+def _never(object: str, values: Mapping[str, Any]) -> bool:
+    return False
+
+
 def _is_number(value: Any) -> bool:
     try:
         return Decimal(str(value)).is_finite()
@@ -308,13 +331,16 @@ def _problem(code: str, message: str, error_class: ErrorClass, field: str | None
     return {"code": code, "message": message, "class": error_class.value, "field": field}
 
 
-def _shown(table: Table, id: str, fields: Sequence[str]) -> dict[str, Any]:
-    record = table.records[id]
+def _shown(table: Table, id: str, fields: Sequence[str]) -> dict[str, Any] | None:
+    record = table.records.get(id)
+    if record is None:
+        return None
     return {"id": id, "values": {name: id if name == table.schema.id_field else record.get(name) for name in fields}}
 
 
 def _described(schema: ObjectSchema) -> dict[str, Any]:
-    return {"name": schema.name, "id_field": schema.id_field, "fields": [asdict(known) for known in schema.fields.values()]}
+    fields = [asdict(known) for known in schema.fields.values()]
+    return {"name": schema.name, "id_field": schema.id_field, "fields": fields}
 
 
 def _bytes(request: Request) -> bytes:
