@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from aumconnect._clock import Clock
 from aumconnect.testing.clock import VirtualClock
@@ -37,6 +37,9 @@ class Fake(ABC):
 
     Safe to call from many threads; take ``lock`` to look at the state while they run.
     """
+
+    id_field: ClassVar[str] = "Id"
+    """Under which name a record of `tables` holds its id."""
 
     def __init__(self, *, clock: Clock | None = None, faults: Decide | None = None, latency: float = 0.0) -> None:
         self.clock: Clock = clock or VirtualClock()
