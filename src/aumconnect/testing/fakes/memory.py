@@ -136,9 +136,9 @@ class FakeMemory(Fake):
         return self._tables[object]
 
     def add(self, object: str, **values: Any) -> str:
-        """A record that was there before; not counted as a commit."""
-        made = self._new_id()
-        self._put(self._tables[object], made, values, by="before")
+        """A record that was there before; neither a commit nor a change."""
+        made, table = self._new_id(), self._tables[object]
+        table.put(made, self._stored(table, values), self.clock.epoch())
         return made
 
     def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
