@@ -28,8 +28,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Pla
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from aumconnect._convert import Kind
-from aumconnect._mapping import NO_DEFAULT, Column, Mapping, Missing, Model, Ref, StampName
+from aumconnect._mapping.convert import Kind
+from aumconnect._mapping.ir import NO_DEFAULT, Column, Mapping, Missing, Model, Ref, StampName
+from aumconnect._mapping.validate import source_name
 from aumconnect.errors import ConfigurationError
 
 __all__ = ["Key", "Record", "Ref", "ScoredAt", "To", "mapping_of"]
@@ -102,7 +103,8 @@ def mapping_of(record: type[Record]) -> Mapping:
     """The mapping a Record class declares. Raises `ConfigurationError`."""
     if not record.__aum_object__:
         raise ConfigurationError(
-            f"{record.__name__} does not say which object it is", hint=f'class {record.__name__}(Record, object="Contact")'
+            f"{record.__name__} does not say which object it is",
+            hint=f'class {record.__name__}(Record, object="Contact")',
         )
     if not record.__pydantic_complete__:
         _complete(record)
@@ -130,13 +132,13 @@ def _column(name: str, info: FieldInfo, record: type[Record]) -> Column:
     annotation, optional = _without_none(info.annotation)
     kind = _KINDS.get(annotation, Kind.ANY)
     column = Column(
-        source=_source(name, info),
+        source=source_name(name, info),
         name=name,
         kind=kind,
         annotation=annotation,
         constraints=tuple(extra for extra in info.metadata if not isinstance(extra, (*_TARGETS, Ref))),
         missing="skip" if optional else "reject",
-        default=NO_DEFAULT if info.default in (PydanticUndefined, None) else info.default,
+        default=_default(info),
         ref=ref,
     )
     return _aimed(column, target, optional, f"{record.__name__}.{name}")
@@ -182,6 +184,12 @@ def _nested(annotation: Any) -> Iterator[Any]:
             yield from part.__metadata__
 
 
+def _default(info: FieldInfo) -> Any:
+    if info.default_factory is not None:
+        return info.default_factory  # the class calls it; here it only says that a gap is no problem
+    return NO_DEFAULT if info.default in (PydanticUndefined, None) else info.default
+
+
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     """An annotation without its ``None``, and whether it had one."""
     if get_origin(annotation) not in (Union, UnionType):
@@ -191,16 +199,12 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return rest, len(parts) < len(get_args(annotation))
 
 
-def _source(name: str, info: FieldInfo) -> str:
-    alias = info.validation_alias or info.alias
-    return alias if isinstance(alias, str) else name
-
-
 def _computed(record: type[Record]) -> list[Column]:
     """Columns of ``@computed_field`` properties whose return annotation says where they go."""
     columns = []
-    for name, decorator in record.__pydantic_decorators__.computed_fields.items():
-        hint = get_type_hints(decorator.wrapped.fget, include_extras=True).get("return")
+    for name in record.__pydantic_decorators__.computed_fields:
+        function: Any = getattr(record, name).fget
+        hint: Any = get_type_hints(function, include_extras=True).get("return", Any)
         info = FieldInfo.from_annotation(hint)
         column = _column(name, info, record)
         columns.append(column.replace(source="", name=name))
@@ -210,11 +214,16 @@ def _computed(record: type[Record]) -> list[Column]:
 def _why_model(record: type[Record]) -> Iterator[str]:
     """The reasons why the class's own code must run for every row."""
     decorators = record.__pydantic_decorators__
-    if decorators.field_validators or decorators.validators or decorators.root_validators or decorators.model_validators:
+    if (
+        decorators.field_validators
+        or decorators.validators
+        or decorators.root_validators
+        or decorators.model_validators
+    ):
         yield "it has validators"
     if decorators.computed_fields:
         yield "it has computed fields"
-    if record.model_post_init is not BaseModel.model_post_init or record.__init__ is not BaseModel.__init__:
+    if record.model_post_init is not BaseModel.model_post_init or vars(record).get("__init__"):
         yield "it has code of its own at construction"
     if record.model_config != Record.model_config:
         yield "its model_config differs from Record's"

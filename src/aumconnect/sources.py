@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from aumconnect._mapper import Unreadable
+from aumconnect._mapping.convert import Unreadable
 from aumconnect.errors import ConfigurationError
 
 __all__ = ["Rows", "rows"]
@@ -55,7 +55,9 @@ def _csv(path: Path, delimiter: str, encoding: str) -> Rows:
                 if len(cells) == width:
                     yield dict(zip(header, [cell or None for cell in cells], strict=True))
                 elif cells:
-                    yield Unreadable("column_count", f"line {reader.line_num} has {len(cells)} columns, the header {width}")
+                    yield Unreadable(
+                        "column_count", f"line {reader.line_num} has {len(cells)} columns, the header {width}"
+                    )
 
     with path.open(newline="", encoding=encoding) as file:
         columns = tuple(next(csv.reader(file, delimiter=delimiter), []))

@@ -18,20 +18,21 @@ A column without ``missing`` or ``default`` is required: a gap in it rejects the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping as Table
+from collections.abc import Iterable
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
-from aumconnect._convert import MISSING, Kind, Refused, convert
-from aumconnect._mapping import NO_DEFAULT, Column, Mapping, Missing, Model, Ref, StampName, template_parts
+from aumconnect._mapping.convert import MISSING, Kind, Refused, convert
+from aumconnect._mapping.ir import NO_DEFAULT, Column, Mapping, Missing, Model, Ref, StampName, template_parts
+from aumconnect._mapping.validate import annotated
 from aumconnect._near import did_you_mean
-from aumconnect._validate import ValidationError, annotated
 from aumconnect.errors import ConfigurationError
 
 __all__ = ["OPTIONS", "TYPES", "TableError", "mapping_from_table"]
@@ -50,7 +51,14 @@ OPTIONS: Final = (
 
 KEY_OPTIONS: Final = ("from", "template", "type", "write", "pattern", "max_length", "ref")
 _TYPING: Final = {"type", "choices", "lookup", "template", "pattern", *_LENGTHS}
-_MEANT: Final = {"scale": "multiply", "column": "from", "source": "from", "map": "lookup", "digits": "round", "value": "constant"}
+_MEANT: Final = {
+    "scale": "multiply",
+    "column": "from",
+    "source": "from",
+    "map": "lookup",
+    "digits": "round",
+    "value": "constant",
+}
 
 
 class TableError(ConfigurationError):
@@ -149,7 +157,8 @@ class _Entry:
     def _kind(self, *, key: bool) -> Kind:
         bounds = [name for name in (*_BOUNDS, "multiply", "round") if name in self.said]
         texts = [name for name in (*_LENGTHS, "pattern") if name in self.said]
-        implied = Kind.DECIMAL if bounds else Kind.TEXT if key or texts or "template" in self.said else Kind.ANY
+        texty = texts or key or {"template", "ref"} & self.said.keys()
+        implied = Kind.DECIMAL if bounds else Kind.TEXT if texty else Kind.ANY
         if "lookup" in self.said and "type" not in self.said:
             return Kind.TEXT
         kind = Kind(self._one_of("type", TYPES, implied))
@@ -166,8 +175,8 @@ class _Entry:
             if name in self.said:
                 yield bound(self._number(name))
         for name, length in _LENGTHS.items():
-            if name in self.said:
-                yield length(self._whole(name))
+            if (limit := self._whole(name)) is not None:
+                yield length(limit)
         if (pattern := self._text("pattern")) is not None:
             yield Field(pattern=pattern)
 
@@ -248,7 +257,9 @@ class _Entry:
     def _one_of(self, option: str, allowed: Iterable[str], otherwise: Any) -> Any:
         value = self.said.get(option, otherwise)
         if option in self.said and value not in tuple(allowed):
-            raise self.path.wrong(option, f"{value!r} is not one of {', '.join(allowed)}", did_you_mean(str(value), allowed))
+            raise self.path.wrong(
+                option, f"{value!r} is not one of {', '.join(allowed)}", did_you_mean(str(value), allowed)
+            )
         return value
 
 
@@ -256,7 +267,7 @@ def _known(path: _Path, said: Table[str, Any], options: Iterable[str]) -> None:
     for option in said:
         if option not in options:
             meant = _MEANT.get(option)
-            hint = f"did you mean {meant!r}?" if meant in options else did_you_mean(option, options)
+            hint = f"did you mean {meant!r}?" if meant and meant in options else did_you_mean(option, options)
             raise path.wrong(option, "there is no such option", hint)
 
 
@@ -288,7 +299,9 @@ def _once(columns: Iterable[Column], constants: Table[str, Any], stamps: Table[s
     written = [column.field for column in columns if column.field and not column.key] + [*constants]
     for name in written:
         if name in keys:
-            raise TableError(("fields", name), "is a key field already", hint="to write it too, say write = true in key")
+            raise TableError(
+                ("fields", name), "is a key field already", hint="to write it too, say write = true in key"
+            )
         if name in stamps:
             raise TableError(("stamp", name), "is mapped in fields already")
 

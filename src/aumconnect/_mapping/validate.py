@@ -1,23 +1,34 @@
-"""Rows to typed values, as fast as pydantic can and as strict as `_convert` says.
+"""Rows to typed values, as fast as pydantic can and as strict as `convert` says.
 
 A chunk goes through one compiled validator that accepts only what needs no thought and gives None for any
-other row; those few are read one by one with `_convert`, which also says what is wrong. Both give the same
+other row; those few are read one by one with `convert`, which also says what is wrong. Both give the same
 values, so the quick way is nothing but quick (``tests/test_mapping.py`` holds them together).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, NotRequired, Optional
+from typing import Annotated, Any, NotRequired
 
-from pydantic import AllowInfNan, ConfigDict, Field, GetCoreSchemaHandler, Strict, TypeAdapter, ValidationError
-from pydantic_core import CoreSchema, core_schema
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 from typing_extensions import TypedDict
 
-from aumconnect._convert import CLOCK, DAY, EXACT, MISSING, NUMBER, WHOLE, Kind, Refused, convert
-from aumconnect._mapping import Column
+from aumconnect._mapping.convert import CLOCK, DAY, EXACT, MISSING, NUMBER, WHOLE, Kind, Refused, Unreadable, convert
+from aumconnect._mapping.ir import Column
 from aumconnect.outcome import Problem
 
 __all__ = ["Careful", "Quick", "problems_of"]
@@ -51,7 +62,11 @@ def _instance(*types: type) -> _First:
     return _First(core_schema.is_instance_schema(types))
 
 
-_WHOLE_FLOAT = (core_schema.is_instance_schema(float), core_schema.float_schema(ge=-EXACT, le=EXACT), core_schema.int_schema())
+_WHOLE_FLOAT = (
+    core_schema.is_instance_schema(float),
+    core_schema.float_schema(ge=-EXACT, le=EXACT),
+    core_schema.int_schema(),
+)
 _AS_TEXT = core_schema.str_schema(coerce_numbers_to_str=True)
 _INTEGER = core_schema.int_schema(strict=True)
 _FLAG = core_schema.int_schema(strict=True, ge=0, le=1)
@@ -97,9 +112,9 @@ _STRIPPED_KEY = _First(core_schema.str_schema(strict=True, strip_whitespace=True
 
 
 def _guards(column: Column, found: type) -> tuple[Any, ...] | None:
-    if column.key and found is str and column.kind in (Kind.TEXT, Kind.ANY):
+    if column.identifies and found is str and column.kind in (Kind.TEXT, Kind.ANY):
         return (_STRIPPED_KEY,)
-    if column.key and found is bool:
+    if column.identifies and (found is bool or (found is float and column.kind is Kind.DECIMAL)):
         return None
     return _GUARDS.get((column.kind, found))
 
@@ -135,8 +150,7 @@ class Quick:
             if guards is None:
                 return None
             fields[column.slot] = _field(column, guards)
-        row = TypedDict("Row", fields)  # type: ignore[operator]  # made at run time
-        adapter: TypeAdapter[list[Values | None]] = TypeAdapter(list[Annotated[row, _OrNone()]])
+        adapter: TypeAdapter[list[Values | None]] = TypeAdapter(_list_of(annotated(_typed_dict(fields), _OrNone())))
         return adapter.validate_python
 
 
@@ -144,13 +158,24 @@ def _field(column: Column, guards: tuple[Any, ...]) -> Any:
     inner = [guard for guard in guards if not isinstance(guard, _First)]
     outer = [guard for guard in guards if isinstance(guard, _First)]
     value = annotated(column.python_type, *inner, *column.constraints, *outer)
-    optional = value if column.required else Optional[value]  # noqa: UP045
-    named = Annotated[optional, Field(validation_alias=column.source)]
-    return named if column.required else NotRequired[named]
+    alias = Field(validation_alias=column.source)
+    return annotated(value, alias) if column.required else NotRequired[annotated(value | None, alias)]
 
 
 def annotated(kind: Any, *metadata: Any) -> Any:
-    return Annotated[(kind, *metadata)] if metadata else kind  # type: ignore[valid-type]
+    """`Annotated` for an annotation and metadata that are known only at run time; for none, the bare annotation."""
+    return Annotated[(kind, *metadata)] if metadata else kind
+
+
+def _typed_dict(fields: dict[str, Any]) -> Any:
+    make: Any = TypedDict
+    made = make("Row", fields)
+    made.__pydantic_config__ = ConfigDict(hide_input_in_errors=True)
+    return made
+
+
+def _list_of(kind: Any) -> Any:
+    return list[kind]
 
 
 class Careful:
@@ -160,22 +185,58 @@ class Careful:
         self._columns = tuple(column for column in columns if column.template is None)
         self._by_slot = {column.slot: column for column in self._columns}
         fields = {c.slot: NotRequired[_plain_field(c)] for c in self._columns}
-        row = TypedDict("Row", fields)  # type: ignore[operator]
-        row.__pydantic_config__ = ConfigDict(hide_input_in_errors=True)  # type: ignore[attr-defined]
-        self._adapter: TypeAdapter[Values] = TypeAdapter(row)
+        self._adapter: TypeAdapter[Values] = TypeAdapter(_typed_dict(fields))
 
-    def __call__(self, row: Row) -> tuple[Values, list[Problem]]:
+    def __call__(self, row: Any) -> tuple[Values, list[Problem]]:
         """Values by slot (None for a gap that is allowed) and every problem; both, since a rejection names its key."""
-        values, problems = read(self._columns, row)
+        values, problems = read(self._columns, as_row(row))
         try:
             gaps = {slot: None for slot, value in values.items() if value is None}
             return {**self._adapter.validate_python(_filled(values)), **gaps}, problems
         except ValidationError as error:
             found = problems_of(error, self._by_slot)
-            wrong = {detail["loc"][0] for detail in error.errors(include_url=False, include_input=False, include_context=False)}
+            wrong = {
+                detail["loc"][0]
+                for detail in error.errors(include_url=False, include_input=False, include_context=False)
+            }
             rest = {slot: value for slot, value in values.items() if slot not in wrong}
             good = self._adapter.validate_python(_filled(rest))
             return good, problems + found
+
+
+def as_row(row: Any) -> Row:
+    """A row as a mapping: records, dataclasses and named tuples by their attributes.
+
+    Raises `Refused` for what has no names.
+    """
+    if isinstance(row, Mapping):
+        return row
+    if isinstance(row, BaseModel):
+        return _attributes(row)
+    if is_dataclass(row) and not isinstance(row, type):
+        return {part.name: getattr(row, part.name) for part in fields(row)}
+    if hasattr(row, "_asdict"):
+        named: Row = row._asdict()
+        return named
+    if isinstance(row, Unreadable):
+        raise Refused(row.code, row.message)
+    raise Refused("row_type", f"a row is a mapping or has named attributes; {type(row).__name__} has none")
+
+
+def _attributes(record: BaseModel) -> Row:
+    """A record's values under the names its source had; what was never set is absent."""
+    given = record.model_fields_set
+    found = {}
+    for name, info in type(record).model_fields.items():
+        if name in given or getattr(record, name) is not None:
+            found[source_name(name, info)] = getattr(record, name)
+    return found
+
+
+def source_name(name: str, info: FieldInfo) -> str:
+    """The source column of a model's field: its alias, else its name."""
+    alias = info.validation_alias or info.alias
+    return alias if isinstance(alias, str) else name
 
 
 def _plain_field(column: Column) -> Any:
@@ -193,7 +254,7 @@ def read(columns: Iterable[Column], row: Row) -> tuple[Values, list[Problem]]:
     problems: list[Problem] = []
     for column in columns:
         try:
-            value = convert(column.kind, row[column.source], key=column.key) if column.source in row else MISSING
+            value = convert(column.kind, row[column.source], key=column.identifies) if column.source in row else MISSING
         except Refused as refused:
             problems.append(problem(column, refused.code, refused.message))
             continue
@@ -213,9 +274,14 @@ def problem(column: Column, code: str, message: str) -> Problem:
 def problems_of(error: ValidationError, by_name: Mapping[str, Column]) -> list[Problem]:
     """Pydantic's findings in our words: source column, remote field, never the value."""
     found = []
-    for detail in error.errors(include_url=False, include_input=False, include_context=False):
+    for detail in details_of(error):
         name = str(detail["loc"][0]) if detail["loc"] else ""
         column = by_name.get(name)
-        message = detail["msg"]
-        found.append(problem(column, detail["type"], message) if column else Problem(detail["type"], message, name or None))
+        code, message = detail["type"], detail["msg"]
+        found.append(problem(column, code, message) if column else Problem(code, message, name or None))
     return found
+
+
+def details_of(error: ValidationError) -> list[ErrorDetails]:
+    """The single errors without the values they are about."""
+    return error.errors(include_url=False, include_input=False, include_context=False)

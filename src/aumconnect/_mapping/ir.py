@@ -1,7 +1,6 @@
 """How a source row becomes a remote record: one description, whether a class or a job file said it.
 
-`Mapping` is data only. `aumconnect._mapper.Mapper` carries it out; `aumconnect._tables` reads it from a job
-file and `aumconnect.record` from a class.
+`Mapping` is data only; the package's first page says who makes it and who carries it out.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
-from aumconnect._convert import PYTHON_TYPES, Kind
+from aumconnect._mapping.convert import PYTHON_TYPES, Kind
 from aumconnect.errors import ConfigurationError
+from aumconnect.schema import FieldSchema
 
 __all__ = ["NO_DEFAULT", "Column", "Mapping", "Missing", "Model", "Ref", "StampName"]
 
@@ -65,10 +65,12 @@ class Column:
     ref: Ref | None = None
     newer: bool = False
     """Holds when the row was scored: an older value never overwrites a newer one."""
+    target: FieldSchema | None = None
+    """The remote field, once `bound` has looked it up."""
     name: str = ""
     """The attribute of the Record class."""
     typed: bool = True
-    """Whether the mapping says a type; if not, `Mapping.typed_by` takes the remote field's."""
+    """Whether the mapping says a type; if not, `bound` takes the remote field's."""
 
     @property
     def slot(self) -> str:
@@ -76,6 +78,11 @@ class Column:
         if self.key:
             return f"\0key:{self.field}"
         return self.field if self.field is not None else f"\0in:{self.source}"
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the value finds a record, this one or another; then no fraction and no flag will do."""
+        return self.key or self.ref is not None
 
     @property
     def required(self) -> bool:

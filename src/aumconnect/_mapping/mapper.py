@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
-from aumconnect._convert import Refused
-from aumconnect._duplicates import Seen
-from aumconnect._mapping import NO_DEFAULT, Column, Mapping
+from aumconnect._mapping.bind import bound
+from aumconnect._mapping.by_model import ByModel
+from aumconnect._mapping.convert import Refused
+from aumconnect._mapping.duplicates import Seen
+from aumconnect._mapping.ir import NO_DEFAULT, Column, Mapping
+from aumconnect._mapping.steps import Step, steps_of
+from aumconnect._mapping.validate import Careful, Quick, problem
 from aumconnect._near import did_you_mean
-from aumconnect._values import Step, steps_of
-from aumconnect._validate import Careful, Quick, problem
 from aumconnect.connector import Change
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import Outcome, Problem, Status
 from aumconnect.schema import CLEAR, ObjectSchema
 
-__all__ = ["Mapped", "Mapper", "Unreadable"]
+__all__ = ["Mapped", "Mapper"]
 
 Values = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands in a source for a row that could not be read; becomes a rejection under the row's number."""
-
-    code: str
-    message: str
+Reader = Callable[[Sequence[Any]], Sequence[Values | None]]
 
 
 @dataclass(slots=True)
@@ -69,7 +64,7 @@ class Mapper:
         self.missing: Counter[str] = Counter()
         self._run_id, self._started_at, self._chunk = run_id, started_at, chunk
         self._constants = {**mapping.constants, **self._stamped()}
-        self._quick, self._careful = Quick(mapping.columns), Careful(mapping.columns)
+        self._quick, self._careful = _readers(mapping)
         self._keys = tuple(column for column in mapping.columns if column.key)
         self._gaps = tuple(column for column in mapping.columns if not column.required)
         self._templates = tuple(column for column in mapping.columns if column.template)
@@ -104,11 +99,21 @@ class Mapper:
     def why(self) -> tuple[str, ...]:
         return self.mapping.why_model
 
+    def bind(self, schema: ObjectSchema) -> Mapper:
+        """The same mapper knowing its remote fields: types of untyped columns, scales, lengths, choices, key rules."""
+        return Mapper(
+            bound(self.mapping, schema),
+            schema=schema,
+            run_id=self._run_id,
+            started_at=self._started_at,
+            chunk=self._chunk,
+        )
+
     def check_columns(self, columns: Iterable[str]) -> None:
         """Raise `ConfigurationError` when a source that knows its columns lacks one that is needed."""
         present = set(columns)
         for column in self.mapping.columns:
-            if column.template is None and column.required and column.source not in present:
+            if column.source and column.required and column.source not in present:
                 raise ConfigurationError(
                     f"the source has no column {column.source!r} (for {self.object}.{column.field or column.source})",
                     hint=did_you_mean(column.source, present),
@@ -150,10 +155,10 @@ class Mapper:
         return mapped
 
     def _read_carefully(self, ref: int, row: Any, mapped: Mapped) -> None:
-        if isinstance(row, Unreadable):
-            mapped.rejected.append(Outcome.rejected(ref, [Problem(row.code, row.message)]))
-            return
-        values, problems = self._careful(row)
+        try:
+            values, problems = self._careful(row)
+        except Refused as refused:
+            values, problems = {}, [Problem(refused.code, refused.message)]
         if problems:
             mapped.rejected.append(Outcome.rejected(ref, problems, key=self._known_key(values)))
         else:
@@ -166,7 +171,9 @@ class Mapper:
             return
         key = self._take_key(values)
         if not values and self.mapping.has_values:
-            mapped.skipped.append(Outcome(ref, Status.SKIPPED, key=key, reason="nothing to write: every value is missing"))
+            mapped.skipped.append(
+                Outcome(ref, Status.SKIPPED, key=key, reason="nothing to write: every value is missing")
+            )
             return
         mapped.changes.append(Change(ref, {**values, **self._constants}, key))
 
@@ -239,6 +246,16 @@ class Mapper:
             "run.started_at": self._started_at,
         }
         return {name: known[stamp] for name, stamp in self.mapping.stamps.items()}
+
+
+def _readers(mapping: Mapping) -> tuple[Reader, Callable[[Any], tuple[Values, list[Problem]]]]:
+    if mapping.why_model:
+        return _unread, ByModel(mapping.record, mapping.columns)
+    return Quick(mapping.columns), Careful(mapping.columns)
+
+
+def _unread(rows: Sequence[Any]) -> Sequence[None]:
+    return [None] * len(rows)
 
 
 def _steps(columns: Iterable[Column]) -> tuple[tuple[Column, tuple[Step, ...]], ...]:

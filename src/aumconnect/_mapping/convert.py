@@ -2,7 +2,7 @@
 
 Sources disagree on how they spell the same thing: a gap is None, NaN, NaT, pd.NA or empty text; a key read
 beside a gap comes back as ``17.0``; a number is a numpy scalar, a ``Decimal`` or the text of a CSV file.
-This module is the one place that reads them alike. `_validate` accelerates it and must agree with it.
+This module is the one place that reads them alike; `aumconnect._mapping.validate` accelerates it and must agree.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["EXACT", "MISSING", "Kind", "Refused", "convert", "plain"]
+__all__ = ["EXACT", "MISSING", "Kind", "Refused", "Unreadable", "convert", "plain"]
 
 EXACT: Final = 2**53
 """Whole numbers up to here are told apart by a float; a larger key that once was a float is not trusted."""
@@ -51,6 +52,14 @@ class Refused(ValueError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands in a source for a row that could not be read; becomes a rejection under the row's number."""
+
+    code: str
+    message: str
 
 
 def plain(value: Any) -> Any:
@@ -106,6 +115,8 @@ def convert(kind: Kind, value: Any, *, key: bool = False) -> Any:
         found = found.strip()
     if key and isinstance(found, bool):
         raise Refused("key_type", "a true/false value cannot be a key")
+    if key and isinstance(found, float):
+        found = _whole(found)
     return _CONVERT[kind](found) if kind in _CONVERT else _any(found)
 
 
