@@ -12,7 +12,18 @@ import pytest
 
 import aumconnect
 
-HEAVY = ("httpx", "httpcore", "pydantic", "zeep", "lxml", "simple_salesforce", "requests", "sqlalchemy", "narwhals", "rich")
+HEAVY = (
+    "httpx",
+    "httpcore",
+    "pydantic",
+    "zeep",
+    "lxml",
+    "simple_salesforce",
+    "requests",
+    "sqlalchemy",
+    "narwhals",
+    "rich",
+)
 
 
 def natural(names: list[str]) -> list[str]:

@@ -1,0 +1,49 @@
+"""The world in which the documentation's examples run: its hosts answer from fakes, everything else is loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+from leadbox_fake import FakeLeadbox
+
+from aumconnect.testing.fakes import Fake, fake_of
+from aumconnect.testing.transport import FakeTransport
+from aumconnect.transport import Transport
+from aumconnect.wire import Request, Response
+
+
+class Hosts:
+    """A transport that knows some hosts by name and sends everything else over real HTTP."""
+
+    def __init__(self, fakes: Mapping[str, Fake], others: Transport) -> None:
+        self._fakes = {host: FakeTransport(fake) for host, fake in fakes.items()}
+        self._others = others
+
+    def send(self, request: Request, *, timeout: float) -> Response:
+        found = self._fakes.get(urlsplit(request.url).hostname or "", self._others)
+        return found.send(request, timeout=timeout)
+
+    def close(self) -> None:
+        self._others.close()
+
+
+@pytest.fixture
+def documented_world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Names the pages may use without saying where they come from: ``frame``."""
+    import aumconnect.client
+
+    hosts = {"acme.my.salesforce.com": documented_salesforce(), "leadbox.example": FakeLeadbox()}
+    real = aumconnect.client._http_transport
+    monkeypatch.setattr(aumconnect.client, "_http_transport", lambda options: Hosts(hosts, real(options)))
+    monkeypatch.setenv("SF_ID", "id")
+    monkeypatch.setenv("SF_SECRET", "secret")
+    return {"frame": pd.DataFrame({"customer_id": ["C-17"], "score": [0.83], "band": ["high"]})}
+
+
+def documented_salesforce() -> Fake:
+    """An org with the contacts C-17, C-18, C-19 and the fields the pages speak of."""
+    return fake_of("salesforce")
