@@ -168,4 +168,7 @@ def _head(response: Response) -> h11.Response:
 
 
 def _phrase(status: int) -> bytes:
-    return HTTPStatus(status).phrase.encode() if status in HTTPStatus._value2member_map_ else b""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""

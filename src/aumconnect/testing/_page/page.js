@@ -130,6 +130,7 @@ function author(change) {
 
 function status(asked) {
   const kind = asked.status < 400 ? "ok" : asked.status < 500 ? "refused" : "broken";
+  if (asked.status === 0) return make("span", { class: "badge" }, "lost before it was carried out");
   const parts = [make("span", { class: `status ${kind}` }, String(asked.status))];
   if (asked.fault) parts.push(make("span", { class: "badge" }, asked.fault === "Drop" ? "reply lost" : asked.fault.toLowerCase()));
   return make("span", {}, ...parts);
