@@ -1,0 +1,30 @@
+"""Named places where a test may kill this process: for crash tests only.
+
+``AUMCONNECT_CRASH=intent:after`` kills the process with SIGKILL, at once and without any clean-up, the
+first time it comes to that place; ``intent:after:3`` the third time. Without the variable a hook is one
+dictionary look-up. The places: ``lease``, ``plan``, ``intent``, ``send``, ``outcome``, ``fold``,
+``reconcile``, each ``before`` and ``after``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+
+__all__ = ["PLACES", "hook"]
+
+PLACES = ("lease", "plan", "intent", "send", "outcome", "fold", "reconcile")
+
+_passed: Counter[str] = Counter()
+
+
+def hook(place: str, side: str) -> None:
+    """Die here if the environment says so."""
+    wanted = os.environ.get("AUMCONNECT_CRASH")
+    if wanted is None:
+        return
+    here = f"{place}:{side}"
+    _passed[here] += 1
+    if wanted in (here if _passed[here] == 1 else "", f"{here}:{_passed[here]}"):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,266 @@
+"""One run's side of the ledger: what the engine commits, and what a dead run left in doubt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from aumconnect.connector import Batch, Change, Operation
+from aumconnect.errors import LedgerError
+from aumconnect.journal import Attempted, Checkpointed, Entry, Intent, Outcomes, Recovered
+from aumconnect.outcome import NEEDS_ATTENTION, Outcome, Status
+from aumconnect.schema import ObjectSchema
+from aumconnect.writeback import _tables as t
+from aumconnect.writeback._crash import hook
+from aumconnect.writeback._database import Database, change, save
+from aumconnect.writeback._lease import Lease
+from aumconnect.writeback._opening import Watermark
+from aumconnect.writeback._packing import (
+    Planned,
+    Stamp,
+    outcome_of,
+    outcome_text,
+    pack_outcomes,
+    pack_refs,
+    text_of,
+    unpack_outcomes,
+    unpack_plan,
+    unpack_refs,
+)
+from aumconnect.writeback._state import FOLDED, Written, fold, rejection_of
+
+__all__ = ["RunJournal"]
+
+_CLOSE = f"UPDATE {t.chunk.name} SET open = 0 WHERE run = ? AND chunk = ?"  # noqa: S608  (our own names)
+FOLD_ROWS = 20_000
+"""Outcomes that wait in memory, already durable, before the state takes them up together."""
+
+
+class RunJournal:
+    """The `Journal` of one run. Every commit is one transaction that also proves the lease is still ours."""
+
+    def __init__(self, database: Database, lease: Lease, run: str, *, schema_digest: bytes = b"") -> None:
+        self.run = run
+        self._database = database
+        self._lease = lease
+        self._schema_digest = schema_digest
+        self._watermark = Watermark(database)
+        self._record = database.row(select(t.run).where(t.run.c.id == run))
+        self._stamps: dict[int, Stamp] = {}
+        self._chunk_of: dict[int, int] = {}
+        self._open: dict[int, int] = {}
+        self._waiting: list[Written] = []
+        self._seq = int(self._record.folded)
+        self._catch_up()
+
+    def changes(self, rows: Iterable[Planned]) -> Iterator[Change]:
+        """The changes of a plan on their way to the engine; their digests wait here for the outcome."""
+        for row in rows:
+            self._stamps[row.change.ref] = row.stamp
+            yield row.change
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """See `Journal.commit`. Raises `LedgerError`, also when another run has taken the lease."""
+        kinds = {Intent: "intent", Outcomes: "outcome"}
+        places = dict.fromkeys(kinds[type(entry)] for entry in entries if type(entry) in kinds)
+        for place in places:
+            hook(place, "before")
+        self._watermark.note(self._database.write(lambda connection: self._write(connection, entries)))
+        self._settle(entries)
+        for place in places:
+            hook(place, "after")
+        if len(self._waiting) >= FOLD_ROWS:
+            self.fold()
+
+    def fold(self) -> None:
+        """Bring the outcomes so far into the state."""
+        hook("fold", "before")
+        self._watermark.note(self._database.write(self._fold))
+        self._waiting.clear()
+        hook("fold", "after")
+
+    def end(self, counts: Mapping[str, int], details: Mapping[str, Any], at: float) -> None:
+        """Close the run's record. Chunks still in doubt stay open for the next run."""
+        self.fold()
+        self._database.write(lambda connection: self._end(connection, counts, details, at))
+        self._watermark.close()
+
+    # --- writing ---------------------------------------------------------------------------------------
+
+    def _write(self, connection: Connection, entries: Sequence[Entry]) -> int:
+        self._lease.fence(connection, run=self.run)
+        seq, closed = self._seq, []
+        chunk_of, left = dict(self._chunk_of), dict(self._open)
+        for entry in entries:
+            if isinstance(entry, Intent):
+                self._intend(connection, entry)
+                closed += _move(chunk_of, left, entry)
+            elif isinstance(entry, Outcomes):
+                seq += 1
+                self._outcomes(connection, seq, entry)
+                closed += _close(chunk_of, left, entry.outcomes)
+            else:
+                self._update_chunk(connection, entry)
+        for chunk in closed:
+            change(connection, _CLOSE, (self.run, chunk))
+        return self._watermark.count(connection)
+
+    def _intend(self, connection: Connection, entry: Intent) -> None:
+        refs = pack_refs(change.ref for change in entry.batch.changes)
+        row = {"run": self.run, "chunk": entry.chunk, "token": entry.batch.token, "at": entry.at, "refs": refs}
+        save(connection, t.chunk, [{**row, "sent": 1, "open": 1}])
+
+    def _outcomes(self, connection: Connection, seq: int, entry: Outcomes) -> None:
+        body = pack_outcomes(entry.outcomes, self._stamps)
+        save(connection, t.settled, [{"run": self.run, "seq": seq, "chunk": entry.chunk, "at": entry.at, "body": body}])
+        save_attention(connection, self.run, entry.outcomes)
+
+    def _update_chunk(self, connection: Connection, entry: Attempted | Checkpointed) -> None:
+        this = (t.chunk.c.run == self.run) & (t.chunk.c.chunk == entry.chunk)
+        if isinstance(entry, Attempted):
+            connection.execute(update(t.chunk).where(this).values(sent=int(entry.sent)))
+        else:
+            connection.execute(update(t.chunk).where(this).values(checkpoint=text_of(entry.state)))
+
+    def _settle(self, entries: Sequence[Entry]) -> None:
+        """What a durable commit means for what is kept in memory."""
+        for entry in entries:
+            if isinstance(entry, Intent):
+                _move(self._chunk_of, self._open, entry)
+            elif isinstance(entry, Outcomes):
+                self._seq += 1
+                _close(self._chunk_of, self._open, entry.outcomes)
+                self._remember(entry.outcomes)
+
+    def _remember(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.status is Status.UNKNOWN:
+                continue
+            stamp = self._stamps.pop(outcome.ref, None)
+            if stamp is not None and outcome.status in FOLDED:
+                self._waiting.append(Written(stamp, outcome.status, outcome.id, rejection_of(outcome)))
+
+    def _fold(self, connection: Connection) -> int:
+        self._lease.fence(connection)
+        fold(connection, self._record.scope, self._record.layout, self._schema_digest, self._waiting)
+        connection.execute(update(t.run).where(t.run.c.id == self.run).values(folded=self._seq))
+        return self._watermark.count(connection)
+
+    def _end(self, connection: Connection, counts: Mapping[str, int], details: Mapping[str, Any], at: float) -> None:
+        self._lease.fence(connection)
+        values = {"state": "ended", "ended": at, "counts": json.dumps(dict(counts)), "details": text_of(details)}
+        connection.execute(update(t.run).where(t.run.c.id == self.run).values(**values))
+
+    # --- after a crash ---------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Outcomes a dead run made durable but did not live to fold."""
+        unfolded = (t.settled.c.run == self.run) & (t.settled.c.seq > self._seq)
+        rows = self._database.rows(select(t.settled).where(unfolded).order_by(t.settled.c.seq))
+        rejections = self._rejections() if rows else {}
+        for row in rows:
+            self._seq = row.seq
+            for ref, status, remote_id, stamp in unpack_outcomes(row.body):
+                if stamp is not None and status in FOLDED:
+                    self._waiting.append(Written(stamp, status, remote_id, rejections.get(ref)))
+
+    def _rejections(self) -> dict[int, str | None]:
+        these = (t.attention.c.run == self.run) & (t.attention.c.status == Status.REJECTED.value)
+        rows = self._database.rows(select(t.attention.c.ref, t.attention.c.outcome).where(these))
+        return {row.ref: rejection_of(outcome_of(json.loads(row.outcome))) for row in rows}
+
+    def recovered(self, object: str, schema: ObjectSchema | None) -> list[Recovered]:
+        """Every intent without an outcome, with the rows still open in it; see `Recovered`."""
+        in_doubt = (t.chunk.c.run == self.run) & (t.chunk.c.open == 1)
+        chunks = self._database.rows(select(t.chunk).where(in_doubt).order_by(t.chunk.c.chunk))
+        latest: dict[int, int] = {}
+        for row in chunks:
+            latest.update(dict.fromkeys(unpack_refs(row.refs), row.chunk))
+        settled = self._settled_refs(latest)
+        wanted = {ref: chunk for ref, chunk in latest.items() if ref not in settled}
+        planned = self._planned(wanted)
+        found = []
+        for row in chunks:
+            changes = tuple(planned[ref] for ref in unpack_refs(row.refs) if wanted.get(ref) == row.chunk)
+            if changes and row.sent:
+                found.append(self._recovered(row, object, schema, changes))
+        return found
+
+    def _recovered(self, row: Any, object: str, schema: ObjectSchema | None, changes: tuple[Change, ...]) -> Recovered:
+        key = tuple(json.loads(self._record.key))
+        batch = Batch(object, Operation(self._record.operation), changes, key, schema, row.token)
+        self._chunk_of.update({change.ref: row.chunk for change in changes})
+        self._open[row.chunk] = len(changes)
+        return Recovered(row.chunk, batch, row.at, json.loads(row.checkpoint) if row.checkpoint else None)
+
+    def _settled_refs(self, among: Mapping[int, int]) -> set[int]:
+        theirs = t.settled.c.chunk.in_(set(among.values())) | t.settled.c.chunk.is_(None)
+        rows = self._database.rows(select(t.settled.c.body).where(t.settled.c.run == self.run, theirs))
+        ended = (row for each in rows for row in unpack_outcomes(each.body))
+        return {ref for ref, status, _, _ in ended if status is not Status.UNKNOWN}
+
+    def _planned(self, wanted: Mapping[int, int]) -> dict[int, Change]:
+        found: dict[int, Change] = {}
+        for ref in sorted(wanted):
+            if ref not in found:
+                rows = (row for row in self._plan_chunk_with(ref) if row.change.ref in wanted)
+                for row in rows:
+                    self._stamps[row.change.ref] = row.stamp
+                    found[row.change.ref] = row.change
+        return found
+
+    def _plan_chunk_with(self, ref: int) -> list[Planned]:
+        spans = (t.plan_chunk.c.run == self.run) & (t.plan_chunk.c.first <= ref) & (t.plan_chunk.c.last >= ref)
+        found = self._database.row(select(t.plan_chunk.c.body).where(spans))
+        if found is None:
+            raise LedgerError(f"the ledger is damaged: row {ref} of run {self.run} is in no plan")
+        return unpack_plan(found.body)
+
+
+def save_attention(
+    connection: Connection, run: str, outcomes: Iterable[Outcome], rows: Mapping[int, str] | None = None
+) -> None:
+    """Keep each outcome somebody may have to look at as a row of its own."""
+    kept = [outcome for outcome in outcomes if outcome.status in NEEDS_ATTENTION or outcome.reason or outcome.warnings]
+    save(
+        connection,
+        t.attention,
+        [
+            {
+                "run": run,
+                "ref": outcome.ref,
+                "key": text_of(list(outcome.key)),
+                "status": outcome.status.value,
+                "outcome": outcome_text(outcome),
+                **({"row": rows.get(outcome.ref)} if rows is not None else {}),
+            }
+            for outcome in kept
+        ],
+    )
+
+
+def _move(chunk_of: dict[int, int], left: dict[int, int], entry: Intent) -> list[int]:
+    """Rows go into a chunk; returns the chunks they leave empty behind."""
+    emptied = _leave(chunk_of, left, [change.ref for change in entry.batch.changes])
+    chunk_of.update({change.ref: entry.chunk for change in entry.batch.changes})
+    left[entry.chunk] = len(entry.batch.changes)
+    return [chunk for chunk in emptied if chunk != entry.chunk]
+
+
+def _close(chunk_of: dict[int, int], left: dict[int, int], outcomes: Iterable[Outcome]) -> list[int]:
+    return _leave(chunk_of, left, [outcome.ref for outcome in outcomes if outcome.status is not Status.UNKNOWN])
+
+
+def _leave(chunk_of: dict[int, int], left: dict[int, int], refs: Iterable[int]) -> list[int]:
+    emptied = []
+    for ref in refs:
+        chunk = chunk_of.pop(ref, None)
+        if chunk is not None:
+            left[chunk] -= 1
+            if left[chunk] == 0:
+                del left[chunk]
+                emptied.append(chunk)
+    return emptied

@@ -1,0 +1,210 @@
+"""How rows are kept in a ledger: many in one compressed value, each with the digests its state needs.
+
+A packed value is JSON under zlib, whose checksum tells a damaged one; types JSON lacks are tagged
+(``{"$decimal": "0.10"}``). Nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+
+from aumconnect.connector import Change
+from aumconnect.errors import ErrorClass, LedgerError
+from aumconnect.outcome import Outcome, Problem, Status
+from aumconnect.schema import CLEAR, Reference
+
+__all__ = [
+    "Planned",
+    "Stamp",
+    "outcome_of",
+    "pack",
+    "pack_outcomes",
+    "pack_plan",
+    "pack_refs",
+    "text_of",
+    "unpack",
+    "unpack_outcomes",
+    "unpack_plan",
+    "unpack_refs",
+]
+
+_LENGTH = struct.Struct(">I")
+_STAMP = struct.Struct(">16s8sdH")
+NEVER = float("-inf")
+
+
+class Stamp(NamedTuple):
+    """What the state keeps of a row once it is written.
+
+    ``key`` is the digest of its key (16 bytes), ``payload`` the fingerprint of the row as mapped (8),
+    ``scored_at`` epoch seconds (`NEVER` where rows have no time), ``written`` 8 bytes a field of the layout.
+    """
+
+    key: bytes
+    payload: bytes
+    scored_at: float
+    written: bytes
+
+
+@dataclass(slots=True)
+class Planned:
+    """One row of a plan: the change, what was there before, and why it is made."""
+
+    change: Change
+    stamp: Stamp
+    action: str
+    before: Mapping[str, Any] | None = None
+    seen: bool = False
+    """Something is known of what this row overwrites: by reading it, or from what was written last."""
+
+
+def pack(data: Any) -> bytes:
+    """Any JSON values, plus dates, decimals, references and `CLEAR`, compressed."""
+    return zlib.compress(text_of(data).encode(), 1)
+
+
+def unpack(body: bytes) -> Any:
+    """What was packed. Raises `LedgerError` for a damaged value."""
+    try:
+        text = zlib.decompress(body)
+        return json.loads(text, object_hook=_untagged if b'{"$' in text else None)
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise LedgerError(f"the ledger is damaged: a packed value cannot be read ({type(error).__name__})") from None
+
+
+def text_of(data: Any) -> str:
+    return json.dumps(data, default=_tagged, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def pack_refs(refs: Iterable[int]) -> bytes:
+    return zlib.compress(array("q", refs).tobytes(), 1)
+
+
+def unpack_refs(body: bytes) -> list[int]:
+    try:
+        return array("q", zlib.decompress(body)).tolist()
+    except (zlib.error, ValueError):
+        raise LedgerError("the ledger is damaged: the rows of an intent cannot be read") from None
+
+
+def pack_plan(rows: Sequence[Planned]) -> bytes:
+    fields = [
+        [row.change.ref, row.change.key, row.change.values, row.change.id, row.before, row.action, row.seen]
+        for row in rows
+    ]
+    return _join(pack(fields), (row.stamp for row in rows))
+
+
+def unpack_plan(body: bytes) -> list[Planned]:
+    fields, stamps = _split(body)
+    return [
+        Planned(Change(ref, values, tuple(key), remote_id), stamp, action, before, seen)
+        for (ref, key, values, remote_id, before, action, seen), stamp in zip(fields, stamps, strict=True)
+    ]
+
+
+def pack_outcomes(outcomes: Sequence[Outcome], stamps: Mapping[int, Stamp]) -> bytes:
+    """What became of some rows, each with its stamp where ``stamps`` has one."""
+    fields = [[outcome.ref, outcome.status, outcome.id, outcome.ref in stamps] for outcome in outcomes]
+    return _join(pack(fields), (stamps[outcome.ref] for outcome in outcomes if outcome.ref in stamps))
+
+
+def unpack_outcomes(body: bytes) -> list[tuple[int, Status, str | None, Stamp | None]]:
+    fields, stamps = _split(body)
+    rest = iter(stamps)
+    return [(ref, Status(status), remote_id, next(rest) if has else None) for ref, status, remote_id, has in fields]
+
+
+def outcome_of(data: Mapping[str, Any]) -> Outcome:
+    """The `Outcome` whose ``asdict`` was packed."""
+    return Outcome(
+        data["ref"],
+        Status(data["status"]),
+        data["id"],
+        tuple(data["key"]),
+        _problems(data["problems"]),
+        _problems(data["warnings"]),
+        data["reason"],
+        tuple(data["twins"]),
+    )
+
+
+def outcome_text(outcome: Outcome) -> str:
+    return text_of(asdict(outcome))
+
+
+def _problems(found: Sequence[Mapping[str, Any]]) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(each["code"], each["message"], each["field"], ErrorClass(each["error_class"])) for each in found
+    )
+
+
+def _join(body: bytes, stamps: Iterable[Stamp]) -> bytes:
+    parts = [_LENGTH.pack(len(body)), body]
+    for stamp in stamps:
+        parts.append(_STAMP.pack(stamp.key, stamp.payload, stamp.scored_at, len(stamp.written)))
+        parts.append(stamp.written)
+    return b"".join(parts)
+
+
+def _split(body: bytes) -> tuple[list[Any], list[Stamp]]:
+    try:
+        (length,) = _LENGTH.unpack_from(body)
+        at = _LENGTH.size + length
+        fields, stamps = unpack(body[_LENGTH.size : at]), []
+        while at < len(body):
+            key, payload, scored_at, size = _STAMP.unpack_from(body, at)
+            at += _STAMP.size + size
+            stamps.append(Stamp(key, payload, scored_at, body[at - size : at]))
+    except struct.error:
+        raise LedgerError("the ledger is damaged: a packed value is cut off") from None
+    return fields, stamps
+
+
+def _tagged(value: Any) -> Any:
+    for kind, tag, write in _TAGS:
+        if isinstance(value, kind):
+            return {tag: write(value)}
+    raise TypeError(f"a {type(value).__name__} cannot be kept in a ledger")
+
+
+def _untagged(data: dict[str, Any]) -> Any:
+    if len(data) == 1:
+        ((tag, value),) = data.items()
+        if tag in _READERS:
+            return _READERS[tag](value)
+    return data
+
+
+_TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
+    (Decimal, "$decimal", str),
+    (datetime, "$datetime", datetime.isoformat),
+    (date, "$date", date.isoformat),
+    (time, "$time", time.isoformat),
+    (Reference, "$reference", lambda value: [value.object, value.by, value.value]),
+    (type(CLEAR), "$clear", lambda value: 1),
+    (Enum, "$enum", lambda value: value.value),
+    ((frozenset), "$set", sorted),
+    (set, "$set", sorted),
+    (bytes, "$bytes", bytes.hex),
+)
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "$decimal": Decimal,
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+    "$reference": lambda parts: Reference(*parts),
+    "$clear": lambda _: CLEAR,
+    "$enum": lambda value: value,
+    "$set": frozenset,
+    "$bytes": bytes.fromhex,
+}
