@@ -65,7 +65,7 @@ class Shop(Connector):
         assert isinstance(credential, ClientCredentials | RefreshToken)
         token = reveal(credential.token) if isinstance(credential, RefreshToken) else reveal(credential.secret)
         reply = yield from answered(token_request(f"{HOST}/token", {"given": token}))
-        return token_from(reply, epoch=1000.0)
+        return token_from(reply)
 
     def classify(self, response):
         return {401: ErrorClass.AUTH_REFRESH, 403: ErrorClass.AUTH_REVOKED}.get(response.status)
@@ -551,7 +551,7 @@ def test_only_a_stumbling_login_is_retried(response, expected):
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"access_token": 7}', b"{}"])
 def test_a_login_answer_without_a_token_is_nonsense(body):
     with pytest.raises(ProtocolError):
-        token_from(Response(200, body=body), epoch=0.0)
+        token_from(Response(200, body=body))
 
 
 def test_a_session_is_never_pickled(session):

@@ -55,7 +55,7 @@ def classify_login(response: Response) -> ErrorClass | None:
     return ErrorClass.TRANSIENT if response.status >= 500 and not _is_fault(response) else None
 
 
-def token_from(response: Response, *, epoch: float, hints: Mapping[str, str] = HINTS) -> Token:
+def token_from(response: Response, *, hints: Mapping[str, str] = HINTS) -> Token:
     """The token in a token endpoint's answer (RFC 6749 §5.1). Raises as `refusal` says for anything else."""
     if response.status != 200:
         raise refusal(response, hints=hints)
@@ -66,7 +66,7 @@ def token_from(response: Response, *, epoch: float, hints: Mapping[str, str] = H
     return Token(
         found["access_token"],
         base_url=found.get("instance_url"),
-        expires_at=epoch + float(lifetime) if lifetime is not None else None,
+        lifetime=float(lifetime) if lifetime is not None else None,
         refresh=found.get("refresh_token"),
     )
 

@@ -211,12 +211,14 @@ class Session(NotPicklable):
                 f"the login announced {origin}, which is not a host of this connection",
                 hint="check the connection's URL, or its setting for announced hosts",
             )
-        now = self._clock.epoch()
-        stale_at = None
-        if token.expires_at is not None:
-            stale_at = token.expires_at - min(EXPIRY_MARGIN, max(0.0, token.expires_at - now) / 2)
-        self._grant = grant = _Grant(token, origin, stale_at)
+        self._grant = grant = _Grant(token, origin, _stale_at(token, self._clock.epoch()))
         return grant
+
+
+def _stale_at(token: Token, now: float) -> float | None:
+    """Some time before the token's end, but not before half of what is left of its life."""
+    ends = token.expires_at if token.lifetime is None else now + token.lifetime
+    return None if ends is None else ends - min(EXPIRY_MARGIN, max(0.0, ends - now) / 2)
 
 
 def _newer(token: Token, seen: _Grant | None) -> Token:

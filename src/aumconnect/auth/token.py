@@ -13,11 +13,13 @@ __all__ = ["Token"]
 class Token(NotPicklable):
     """What a login gives. ``base_url`` is where the system wants its requests from now on; None means as configured.
 
-    ``expires_at`` is epoch seconds on this machine's clock, None where the system does not say.
+    ``lifetime`` is the seconds it is good for, ``expires_at`` the same as epoch seconds on this machine's clock;
+    both None where the system does not say.
     ``refresh`` is the refresh token to use next time, where the system handed out a new one.
     """
 
     value: str = field(repr=False)
     base_url: str | None = None
     expires_at: float | None = None
+    lifetime: float | None = None
     refresh: str | None = field(default=None, repr=False)

@@ -1,0 +1,184 @@
+"""One chunk as one sObject Collections request, and its answer as one outcome a row.
+
+REST API Developer Guide, sObject Collections: at most 200 records; a well-formed request is answered with
+HTTP 200 even if every row failed; results stand in the order of the request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from aumconnect.connector import Batch, Change, Operation
+from aumconnect.connectors.salesforce import soql
+from aumconnect.connectors.salesforce.refusals import RETRYABLE, problems_of, row_problems
+from aumconnect.connectors.salesforce.rows import RowWriter
+from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
+from aumconnect.outcome import Outcome, Problem, Status
+from aumconnect.wire import Exchange, Headers, Request, Response
+
+__all__ = ["write"]
+
+OF_EVERY_ROW = frozenset({"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_TYPE"})
+"""Codes of HTTP 400 that speak of what rows with the same fields have in common."""
+
+_NEVER_ONE_ROW = frozenset({403, 404, 405, 410, 415})
+_DEFINITE = frozenset({ErrorClass.VALIDATION, ErrorClass.PERMISSION, ErrorClass.NOT_FOUND, ErrorClass.DUPLICATE})
+
+_WRITTEN = {Operation.INSERT: Status.CREATED, Operation.UPDATE: Status.UPDATED, Operation.DELETE: Status.DELETED}
+_ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?\b")
+
+
+def write(batch: Batch, *, path: str, headers: Mapping[str, str], idempotent: bool) -> Exchange[list[Outcome]]:
+    """Send ``batch`` to the collections resource below ``path`` and say what became of each row.
+
+    Raises `ProtocolError` for an answer that does not have one result a row, `ConfigurationError` for a batch
+    that the system cannot aim.
+    """
+    soql.object_name(batch.object)
+    key = _upsert_field(batch)
+    if batch.operation is Operation.DELETE:
+        sent, refused = _with_ids(batch.changes)
+        body = ""
+    else:
+        sent, refused, body = _encoded(batch, key)
+    if not sent:
+        return refused
+    request = _request(batch, key, sent, body, path, headers, idempotent)
+    try:
+        response: Response = yield request
+    except RequestRefused as error:
+        outcomes = _refused(sent, error)
+    else:
+        outcomes = _answered(batch.operation, sent, response)
+    return outcomes if not refused else sorted(outcomes + refused, key=lambda outcome: outcome.ref)
+
+
+def _upsert_field(batch: Batch) -> str | None:
+    if batch.operation is not Operation.UPSERT:
+        return None
+    if len(batch.key) != 1 or batch.key[0].lower() == "id":
+        raise ConfigurationError(
+            "Salesforce upserts by exactly one external id field",
+            hint="update finds records by any fields; where the id is known, update by it",
+        )
+    return soql.field_path(batch.key[0])
+
+
+# --- out -------------------------------------------------------------------------------------------------
+
+
+def _encoded(batch: Batch, key: str | None) -> tuple[list[Change], list[Outcome], str]:
+    """The rows that can be sent, the others as rejections, and the JSON text of the first."""
+    writer = RowWriter(batch.object, batch.schema)
+    sent: list[Change] = []
+    refused: list[Outcome] = []
+    rows: list[str] = []
+    for change in batch.changes:
+        try:
+            rows.append(_row(writer, change, batch.operation, key))
+            sent.append(change)
+        except ValueError as error:
+            refused.append(_unsendable(change, str(error)))
+    return sent, refused, '{"allOrNone":false,"records":[' + ",".join(rows) + "]}"
+
+
+def _row(writer: RowWriter, change: Change, operation: Operation, key: str | None) -> str:
+    if operation is Operation.UPDATE:
+        if change.id is None:
+            raise ValueError("an update needs the record's id")
+        return writer.row(change.values, id=change.id)
+    if key is None:
+        return writer.row(change.values)
+    values = change.values
+    if key not in values:
+        values = {**values, key: change.key[0] if change.key else None}
+    if values[key] in (None, ""):
+        raise ValueError(f"{key}: the key is empty")
+    return writer.row(values)
+
+
+def _with_ids(changes: Sequence[Change]) -> tuple[list[Change], list[Outcome]]:
+    sent = [change for change in changes if change.id is not None]
+    return sent, [_unsendable(change, "a delete needs the record's id") for change in changes if change.id is None]
+
+
+def _unsendable(change: Change, reason: str) -> Outcome:
+    field = reason.partition(":")[0] if ": " in reason else None
+    return Outcome.rejected(change.ref, [Problem("unsendable", reason, field)], id=change.id, key=change.key)
+
+
+def _request(
+    batch: Batch,
+    key: str | None,
+    sent: Sequence[Change],
+    body: str,
+    path: str,
+    headers: Mapping[str, str],
+    idempotent: bool,
+) -> Request:
+    url = f"{path}composite/sobjects"
+    if batch.operation is Operation.DELETE:
+        ids = quote(",".join(str(change.id) for change in sent), safe=",")
+        return Request("DELETE", f"{url}?ids={ids}&allOrNone=false", Headers(headers), idempotent=idempotent)
+    if key is not None:
+        url += f"/{batch.object}/{key}"
+    fields = Headers({"Content-Type": "application/json", **headers})
+    method = "POST" if batch.operation is Operation.INSERT else "PATCH"
+    return Request(method, url, fields, body.encode("ascii"), idempotent=idempotent)
+
+
+# --- back ------------------------------------------------------------------------------------------------
+
+
+def _answered(operation: Operation, sent: Sequence[Change], response: Response) -> list[Outcome]:
+    results = response.json()
+    if not isinstance(results, list) or len(results) != len(sent):
+        raise ProtocolError("the collections request was not answered with one result a record")
+    return [_outcome(operation, change, result) for change, result in zip(sent, results, strict=True)]
+
+
+def _outcome(operation: Operation, change: Change, result: Any) -> Outcome:
+    if not isinstance(result, dict) or not isinstance(result.get("success"), bool):
+        return Outcome(
+            change.ref, Status.UNKNOWN, change.id, change.key, reason="the answer does not say what became of it"
+        )
+    if result["success"]:
+        return Outcome(change.ref, _status(operation, result), result.get("id") or change.id, change.key)
+    return _no(change, row_problems(result.get("errors") or ()))
+
+
+def _status(operation: Operation, result: Mapping[str, Any]) -> Status:
+    if operation is not Operation.UPSERT:
+        return _WRITTEN[operation]
+    return {True: Status.CREATED, False: Status.UPDATED}.get(result.get("created"), Status.UPSERTED)  # type: ignore[arg-type]
+
+
+def _no(change: Change, problems: Sequence[Problem]) -> Outcome:
+    found = tuple(problems) or (Problem("refused", "the system gave no reason"),)
+    if found[0].error_class in RETRYABLE:
+        return Outcome(change.ref, Status.FAILED, change.id, change.key, found)
+    twins = _ids_in(found[0].message) if found[0].error_class is ErrorClass.AMBIGUOUS_KEY else ()
+    return Outcome.rejected(change.ref, found, id=change.id, key=change.key, twins=twins)
+
+
+def _ids_in(message: str) -> tuple[str, ...]:
+    """The ids in ``more than one record found for external id field: [003..., 003...]`` (form unverified)."""
+    return tuple(dict.fromkeys(_ID.findall(message.partition("[")[2])))
+
+
+def _refused(sent: Sequence[Change], error: RequestRefused) -> list[Outcome]:
+    """A refusal of the whole request as one of each row, in the system's words, where it must be the same for all.
+
+    Raises ``error`` again where one row may have sunk the others, or where it is not about the request's content.
+    """
+    if error.error_class not in _DEFINITE:
+        raise error
+    problems = problems_of(error.response) or [Problem("refused", error.message, error_class=error.error_class)]
+    alike = len({frozenset(change.values) for change in sent}) == 1
+    common = error.response.status in _NEVER_ONE_ROW or (alike and problems[0].code in OF_EVERY_ROW)
+    if len(sent) > 1 and not common:
+        raise error
+    return [Outcome.rejected(change.ref, problems, id=change.id, key=change.key) for change in sent]
