@@ -119,7 +119,24 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
     return answer
 
 
-class _Stream(httpcore.NetworkStream):
+class _Corked:
+    """Keeps a small write back until the next, so that header and body leave in one packet.
+
+    httpcore writes the header, the body in pieces, and an empty piece at the end.
+    """
+
+    SMALL = 8192  # bytes
+    _kept = b""
+
+    def _whole(self, buffer: bytes) -> bytes:
+        """What to send now: everything kept so far with ``buffer``, or nothing yet."""
+        whole, self._kept = self._kept + buffer, b""
+        if buffer and len(whole) < self.SMALL:
+            self._kept, whole = whole, b""
+        return whole
+
+
+class _Stream(_Corked, httpcore.NetworkStream):
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._socket = sock
         self._deadline = deadline
@@ -134,7 +151,7 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ReadError from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        rest = memoryview(buffer)
+        rest = memoryview(self._whole(buffer))
         while rest:
             self._socket.settimeout(self._deadline.left(httpcore.WriteTimeout))
             try:
@@ -205,7 +222,7 @@ class AsyncDeadlineBackend(httpcore.AsyncNetworkBackend):
         )
 
 
-class _AsyncStream(httpcore.AsyncNetworkStream):
+class _AsyncStream(_Corked, httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
@@ -214,7 +231,9 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return await self._stream.read(max_bytes, self._deadline.left(httpcore.ReadTimeout))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.write(buffer, self._deadline.left(httpcore.WriteTimeout))
+        whole = self._whole(buffer)
+        if whole:
+            await self._stream.write(whole, self._deadline.left(httpcore.WriteTimeout))
 
     async def aclose(self) -> None:
         await self._stream.aclose()
