@@ -151,7 +151,8 @@ class _Connection(NotPicklable):
         return (yield from self._described(object))
 
     def _named(self) -> Exchange[Sequence[str]]:
-        return (yield from _able(self.connector, Describes, "list its objects").objects())
+        names: Sequence[str] = yield from _able(self.connector, Describes, "list its objects").objects()
+        return names
 
     def _prepared(
         self, operation: Operation, what: Any, source: Any, key: str | Sequence[str] | None
@@ -164,18 +165,23 @@ class _Connection(NotPicklable):
         if not query.fields:
             schema = yield from self._described(query.object)
             query = Query(query.object, tuple(schema.fields), query.where, query.since, query.limit)
-        return (yield from _able(self.connector, Reads, "read records").read(query, cursor))
+        page: Page = yield from _able(self.connector, Reads, "read records").read(query, cursor)
+        return page
 
     def _found(self, object: str, key: Mapping[str, Any], fields: Sequence[str]) -> Exchange[list[RemoteRecord]]:
         connector = _able(self.connector, ReadsByKey, "find records by key")
         schema = yield from self._schema_if_any(object)
-        found = yield from connector.find(object, tuple(key), [tuple(key.values())], fields or tuple(key), schema)
+        wanted = fields or tuple(key)
+        found: list[list[RemoteRecord]] = yield from connector.find(
+            object, tuple(key), [tuple(key.values())], wanted, schema
+        )
         return found[0]
 
     def _fetched(self, object: str, id: str, fields: Sequence[str]) -> Exchange[RemoteRecord | None]:
         connector = _able(self.connector, ReadsById, "read records by id")
         wanted = fields or tuple((yield from self._described(object)).fields)
-        return (yield from connector.fetch(object, [id], wanted))[0]
+        found: list[RemoteRecord | None] = yield from connector.fetch(object, [id], wanted)
+        return found[0]
 
     # --- writes ---
 
