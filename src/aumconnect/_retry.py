@@ -136,7 +136,7 @@ def _worth_it(state: RetryCallState) -> bool:
     error, request = _error(state), _call(state).request
     harmless = request.safe or request.idempotent
     if isinstance(error, TransportError):
-        return harmless or not error.sent
+        return not error.permanent and (harmless or not error.sent)
     if isinstance(error, RequestRefused):
         return error.error_class in REFUSED_UNREAD or (harmless and error.error_class in IN_DOUBT)
     return False
