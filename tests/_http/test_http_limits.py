@@ -188,12 +188,17 @@ asyncio.run(sends(AsyncHTTPTransport() if kind == "async" else HTTPTransport(), 
 """
 
 
+@pytest.fixture(scope="module")
+def bomb():
+    """400 MiB of zeros."""
+    zeros, piece = zlib.compressobj(9, wbits=31), bytes(1 << 20)
+    return b"".join(zeros.compress(piece) for _ in range(400)) + zeros.flush()
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("hostile", ["bomb", "tiny chunks"])
-def test_s1_and_p12_a_bomb_stays_within_64_mib(serve, kind, hostile):
-    """398 KiB of gzip that would be 400 MiB; and two-byte chunks, whose every chunk is an object."""
-    zeros = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(400)) + zeros.flush()
+@pytest.mark.parametrize("hostile", ["bomb", "endless"])
+def test_s1_and_p12_a_bomb_stays_within_64_mib(serve, bomb, kind, hostile):
+    """398 KiB of gzip that would be 400 MiB, and a body without an end."""
     assert len(bomb) < 410_000
     quiet = serve(always(http(gzip.compress(b"x"), headers=["Content-Encoding: gzip"])))
     if hostile == "bomb":

@@ -1,0 +1,161 @@
+"""Scores into Salesforce, end to end: this library beside simple-salesforce, over the same server in one run.
+
+Each way starts from a list of dicts, maps it to records, sends them and reads the outcome of every record.
+This library's ways also check the types and ranges of every field and hold them against the describe; with
+the journal, an intent is durable (fsync) before its request leaves, and an outcome after its answer.
+
+    python benchmarks/salesforce.py [--records 10000 100000] [--latencies 0 20 100] [--runs 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import harness
+from records import PATH, predictions
+from send import WORKERS, check, collection, in_threads
+from server import Server, running
+
+LOOP_RECORDS = 2_000  # as many as one record a request is worth waiting for
+Rows = list[dict[str, Any]]
+
+
+# --- simple-salesforce -----------------------------------------------------------------------------------
+
+
+def loop(url: str, rows: Rows) -> None:
+    from peers import salesforce
+
+    sf = salesforce(url)
+    for row in rows:
+        sf.Contact.upsert(f"Ext__c/{row['customer_id']}", {"Score__c": row["score"], "Band__c": row["band"]})
+
+
+def collections(url: str, rows: Rows) -> None:
+    from peers import salesforce
+
+    path, sf = PATH.partition("v62.0/")[2], salesforce(url)
+    in_threads(rows, lambda: lambda batch: check(sf.restful(path, method="PATCH", json=collection(batch))))
+
+
+# --- this library ----------------------------------------------------------------------------------------
+
+
+def _connection(url: str) -> dict[str, Any]:
+    return {"target": url.replace("http://", "salesforce+http://"), "auth": lambda: "token", "parallel": WORKERS}
+
+
+def _record() -> Any:
+    import aumconnect as aum
+    from annotated_types import Ge, Le
+
+    class Score(aum.Record, object="Contact"):
+        customer_id: Annotated[str, aum.Key("Ext__c")]
+        score: Annotated[float, aum.To("Score__c"), Ge(0), Le(1)]
+        band: Annotated[Literal["low", "mid", "high"] | None, aum.To("Band__c")]
+
+    return Score
+
+
+def client(url: str, rows: Rows) -> None:
+    from aumconnect import Client
+
+    with Client(**_connection(url)) as crm:
+        _all_written(crm.upsert(_record(), rows), rows)
+
+
+def async_client(url: str, rows: Rows) -> None:
+    from aumconnect import AsyncClient
+
+    async def main() -> None:
+        async with AsyncClient(**_connection(url)) as crm:
+            _all_written(await crm.upsert(_record(), rows), rows)
+
+    asyncio.run(main())
+
+
+def journaled(url: str, rows: Rows) -> None:
+    """As a writeback does it, without its plan: intents and outcomes in a ledger, a fence before each request."""
+    from aumconnect import Client
+    from aumconnect.connector import Operation
+    from aumconnect.report import Report
+    from aumconnect.writeback.ledger import Ledger
+
+    with tempfile.TemporaryDirectory() as folder, Ledger(folder=Path(folder)) as ledger, Client(**_connection(url)) as crm:
+        writing = crm.run(crm._prepared(Operation.UPSERT, _record(), rows, None))
+        scope = ledger.scope("bench", "salesforce:bench", writing.object)
+        run = ledger.begin_plan(scope, operation="upsert", key=writing.key, fields=tuple(writing.mapper.fields))
+        lease, report = ledger.lease("bench"), Report()
+        with lease:
+            ledger.start(lease, run)
+            journal = ledger.journal(lease, run)
+            engine = crm.engine(writing.object, Operation.UPSERT, writing.key, writing.schema, run_token=run)
+            crm.carry(engine, writing.rows(), journal=journal, fence=lease.check, on_outcomes=report.add)
+            journal.end({}, {}, 0.0)
+    _all_written(report, rows)
+
+
+def _all_written(report: Any, rows: Rows) -> None:
+    report.raise_for_errors()
+    if sum(report.counts.values()) != len(rows):
+        raise AssertionError(f"{len(rows)} rows, but {report.counts}")
+
+
+WAYS = {
+    "simple-salesforce, one by one": loop,
+    "simple-salesforce, collections, 10 threads": collections,
+    "aumconnect Client.upsert": client,
+    "aumconnect AsyncClient.upsert": async_client,
+    "aumconnect with a journal": journaled,
+}
+
+
+def compare(records: list[int], latencies: list[int], runs: int, server: Server) -> str:
+    """Medians for every way, size and latency."""
+    rows = []
+    for count in records:
+        for latency in latencies:
+            found: dict[str, list[harness.Figures]] = {way: [] for way in WAYS}
+            for _ in range(runs):
+                for way, figures in found.items():
+                    size = min(count, LOOP_RECORDS) if way == next(iter(WAYS)) else count
+                    figures.append(one(way, size, latency, server))
+            for way, figures in found.items():
+                size, got = min(count, LOOP_RECORDS) if way == next(iter(WAYS)) else count, harness.medians(figures)
+                per = f"{size / got.wall:,.0f}"
+                rows.append((f"{size:,}", latency, way, f"{got.wall:.2f}", f"{got.cpu:.2f}", f"{got.peak:.0f}", per))
+    return harness.table(["records", "latency ms", "way", "wall s", "CPU s", "peak MiB", "records/s"], rows)
+
+
+def one(way: str, records: int, latency: int, server: Server) -> harness.Figures:
+    """One run; raises unless each record arrived once."""
+    server.reset(latency / 1000)
+    figures = harness.run_once(__file__, "--way", way, "--url", server.url, "--records", records)
+    server.check(records)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--latencies", type=int, nargs="+", default=[0, 20, 100])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--url")
+    arguments = parser.parse_args()
+    if arguments.way:
+        harness.pin()
+        rows = predictions(arguments.records[0])
+        WAYS[arguments.way](arguments.url, [])  # imports what it needs
+        harness.report(harness.measure(lambda: WAYS[arguments.way](arguments.url, rows)))
+        return
+    with running() as server:
+        print(compare(arguments.records, arguments.latencies, arguments.runs, server))
+
+
+if __name__ == "__main__":
+    main()
