@@ -6,8 +6,9 @@ from decimal import Decimal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from simple_salesforce.format import format_soql, quote_soql_value
 
 from aumconnect.connector import (
     Account,
@@ -26,6 +27,7 @@ from aumconnect.connector import (
 from aumconnect.connectors.salesforce import Salesforce
 from aumconnect.connectors.salesforce.describe import object_schema
 from aumconnect.connectors.salesforce.rows import RowWriter
+from aumconnect.connectors.salesforce.soql import literal
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
 from aumconnect.outcome import Status
 from aumconnect.schema import CLEAR, FieldType, Reference
@@ -375,7 +377,7 @@ def test_values_have_their_documented_forms():
             "Whole": 7,
             "Day": date(2026, 11, 22),
             "At": datetime(2026, 11, 22, 11, 0, 0, 123_999, timezone(timedelta(hours=1))),
-            "Naive": datetime(2026, 11, 22, 10, 0),
+            "Naive": datetime(2026, 11, 22, 10, 0),  # noqa: DTZ001
             "Clock": time(9, 30, 1, 5000),
             "Bytes": b"\x00\xff",
             "Gone": CLEAR,
@@ -767,28 +769,60 @@ def test_find_by_id_accepts_both_lengths():
     assert [record.id for record in found[0]] == [ID]
 
 
-@given(
-    keys=st.lists(
-        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(str.strip),
-        min_size=1,
-        max_size=400,
-    )
+keys_of_any_text = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60).filter(str.strip),
+    min_size=1,
+    max_size=400,
 )
-def test_no_query_is_longer_than_a_url_may_be_and_every_key_is_asked_for(keys):
-    exchange = SF.find("Contact", ("Ext__c",), [(key,) for key in keys], ["LastName"])
-    asked = []
-    try:
-        request = next(exchange)
-        while True:
-            assert len(request.url) < 12_500
-            asked.append(soql_of(request))
-            request = exchange.send(records())
-    except StopIteration as done:
-        assert len(done.value) == len(keys)
-    from simple_salesforce.format import quote_soql_value
 
-    text = " ".join(asked)
+
+@settings(deadline=None)
+@given(keys=keys_of_any_text)
+def test_no_query_is_longer_than_a_url_may_be_and_every_key_is_asked_for(keys):
+    """Values are quoted as simple-salesforce quotes them."""
+    requests = []
+    found = drain(SF.find("Contact", ("Ext__c",), [(key,) for key in keys], ["LastName"]), requests)
+    text = " ".join(soql_of(request) for request in requests)
+
+    assert len(found) == len(keys)
+    assert max(len(request.url) for request in requests) < 12_500
     assert all(quote_soql_value(key) in text for key in {key.strip().casefold(): key for key in keys}.values())
+
+
+def drain(exchange, requests):
+    answer = None
+    while True:
+        try:
+            requests.append(exchange.send(answer))
+        except StopIteration as done:
+            return done.value
+        answer = records()
+
+
+@settings(deadline=None)
+@given(value=st.one_of(st.text(), st.booleans(), st.none(), st.integers(-(10**15), 10**15), st.dates()))
+def test_literals_are_those_of_simple_salesforce(value):
+    assert literal(value) == format_soql("{}", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2026, 11, 22, 11, 0, 0, 999_999, timezone(timedelta(hours=1))), "2026-11-22T10:00:00.999Z"),
+        (time(9, 30), "09:30:00.000Z"),
+        (Decimal("1E+3"), "1000"),
+        (1e-7, "0.0000001"),
+    ],
+)
+def test_literals_it_cannot_write_or_writes_wrongly(value, expected):
+    """Its own: a '+' in times, an exponent in floats, no Decimal."""
+    assert literal(value) == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), b"x", ["a"], object()])
+def test_what_has_no_literal_is_refused(value):
+    with pytest.raises(ConfigurationError):
+        literal(value)
 
 
 @pytest.mark.parametrize("name", ["Name FROM User", "a,b", "Id)", "1a", "", "a.b.c.d.e.f.g.h", "a--b", "a' OR ''='"])
