@@ -100,3 +100,14 @@ def test_every_page_is_in_the_navigation_and_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_setting_of_a_job_file_is_on_its_page() -> None:
+    from aumconnect._mapping.tables import OPTIONS
+    from aumconnect.writeback._settings import CONNECTION, GUARDS, WRITEBACK
+
+    settings = (ROOT / "docs/writebacks.md").read_text()
+    mapping = (ROOT / "docs/mapping.md").read_text()
+
+    assert [name for name in (*CONNECTION, *WRITEBACK, *GUARDS) if f"`{name}`" not in settings] == []
+    assert [name for name in OPTIONS if f"`{name}`" not in mapping] == []
