@@ -22,7 +22,7 @@ def traps(name: str) -> list[str]:
 
 
 def test_the_built_in_connectors_are_registered_as_outsiders_are() -> None:
-    modules = {path.stem for path in (ROOT / "src/aumconnect/connectors").glob("[!_]*.py")}
+    modules = {path.stem for path in (ROOT / "src/aumconnect/connectors").glob("[!_]*")}
 
     assert modules == set(BUILT_IN)
 
