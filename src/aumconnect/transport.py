@@ -15,7 +15,7 @@ class Transport(Protocol):
     def send(self, request: Request, *, timeout: float) -> Response:
         """The whole answer within ``timeout`` seconds, connect to last byte.
 
-        Raises `TransportError` when there is none, and `ProtocolError` for one that is too large or broken.
+        Raises `TransportError` when there is none, or one that is too large or broken.
         Never follows a redirect, never repeats a request.
         """
 

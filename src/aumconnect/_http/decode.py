@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aumconnect.errors import ProtocolError, TransportError
+from aumconnect.errors import TransportError
 
 __all__ = ["ACCEPT_ENCODING", "BoundedBody"]
 
@@ -18,8 +18,9 @@ class BoundedBody:
     """Takes an answer's bytes as they come off the wire and passes them on decoded to ``write``.
 
     ``encodings`` are the answer's ``Content-Encoding`` fields; ``where`` begins every message. Neither the
-    bytes fed nor the bytes written may exceed ``limit``. Raises `ProtocolError` beyond it, for an encoding
-    we did not ask for or one around another, and for damaged gzip.
+    bytes fed nor the bytes written may exceed ``limit``. Raises `TransportError` beyond it, for an encoding
+    we did not ask for or one around another, and for damaged gzip: a permanent one, since the answer would
+    come again as it is, and a ``sent`` one, since the request was carried out for all we know.
     """
 
     def __init__(self, encodings: Sequence[str], write: Callable[[bytes], Any], *, limit: int, where: str) -> None:
@@ -38,7 +39,7 @@ class BoundedBody:
             return True
         if names in ("identity", ""):
             return False
-        raise ProtocolError(f"{self._where}: the answer is encoded in a way we did not ask for")
+        raise self._unreadable("the answer is encoded in a way we did not ask for")
 
     def feed(self, chunk: bytes) -> None:
         """The next bytes off the wire."""
@@ -58,7 +59,7 @@ class BoundedBody:
             try:
                 piece = self._member.decompress(chunk, PIECE)
             except zlib.error:
-                raise ProtocolError(f"{self._where}: the answer is not the gzip it claims to be") from None
+                raise self._unreadable("the answer is not the gzip it claims to be") from None
             self._written += len(piece)
             self._check(self._written)
             self._write(piece)
@@ -67,7 +68,10 @@ class BoundedBody:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise ProtocolError(f"{self._where}: the answer is larger than {self._limit:,} bytes")
+            raise self._unreadable(f"the answer is larger than {self._limit:,} bytes")
+
+    def _unreadable(self, why: str) -> TransportError:
+        return TransportError(f"{self._where}: {why}", sent=True, permanent=True)
 
     def finish(self) -> None:
         """No byte follows. Raises `TransportError` when the gzip stream has no end yet."""
