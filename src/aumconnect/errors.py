@@ -163,6 +163,8 @@ class TransportError(AumconnectError):
     ``permanent``: another attempt would end the same way, as with an expired certificate.
     """
 
+    exit_code = 75
+
     def __init__(self, message: str, *, sent: bool, hint: str | None = None, permanent: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.sent = sent

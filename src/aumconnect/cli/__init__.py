@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["main", "run"]
 
@@ -19,7 +20,7 @@ def run(arguments: Sequence[str]) -> int:
     0 all written, 1 some rejected or failed, 2 wrong usage or configuration, 3 stopped by a guard or
     credentials, 75 to be continued, 130 interrupted. A user's error is a message and a hint, never a traceback.
     """
-    import click
+    import typer
 
     from aumconnect.cli._app import app
     from aumconnect.errors import AumconnectError
@@ -28,16 +29,23 @@ def run(arguments: Sequence[str]) -> int:
         code = app(list(arguments), prog_name="aumconnect", standalone_mode=False)
     except AumconnectError as error:
         return _tell(error)
-    except click.ClickException as error:
+    except _usage_errors() as error:
         error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+        return int(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")
         return 130
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has left; say nothing more
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _usage_errors() -> Any:
+    """The root of typer's own errors; whether it comes from click or from a copy inside typer varies by version."""
+    from typer import BadParameter
+
+    return BadParameter.__mro__[2]
 
 
 def _tell(error: Exception) -> int:
