@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import partial
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -21,49 +22,74 @@ __all__ = ["RowWriter"]
 
 _NOT_WRITTEN = frozenset({"Id", "id", "attributes"})
 
+Write = Callable[[Any], str]
+
 
 class RowWriter:
-    """Writes rows of one object. Not for several threads at once."""
+    """Writes rows of one object. What a field and a type of value need is worked out once, then remembered."""
 
     def __init__(self, object: str, schema: ObjectSchema | None) -> None:
         self._head = f'{{"attributes":{{"type":{_text(object)}}}'
         self._schema = schema
-        self._fields: dict[str, tuple[str, FieldSchema | None, int | None]] = {}
+        self._writes: dict[tuple[str, type], Write] = {}
 
     def row(self, values: Mapping[str, Any], *, id: str | None = None) -> str:
         """One record as JSON. Raises `ValueError` with a reason for a value that JSON or the system cannot hold."""
-        parts = [self._head] if id is None else [self._head, f'"id":{_text(id)}']
-        for name, value in values.items():
-            if name not in _NOT_WRITTEN:
-                parts.append(self._pair(name, value))
-        return ",".join(parts) + "}"
-
-    def _pair(self, name: str, value: Any) -> str:
-        prefix, field, scale = self._fields.get(name) or self._learn(name)
+        parts = [self._head] if id is None else [self._head, f',"id":{_text(id)}']
+        writes = self._writes
+        name = ""
         try:
-            if isinstance(value, Reference):
-                return self._reference(name, field, value)
-            if scale is not None and isinstance(value, float | Decimal):
-                return prefix + _scaled(value, scale)
-            return prefix + _json(value)
+            for name, value in values.items():
+                write = writes.get((name, type(value))) or self._learn(name, value)
+                parts.append(write(value))
         except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"{name}: {error}") from None
+        parts.append("}")
+        return "".join(parts)
 
-    def _learn(self, name: str) -> tuple[str, FieldSchema | None, int | None]:
-        field = self._schema.fields.get(name) if self._schema is not None else None
-        self._fields[name] = known = (f"{_text(name)}:", field, field.scale if field is not None else None)
-        return known
+    def _learn(self, name: str, value: Any) -> Write:
+        if name in _NOT_WRITTEN:
+            write: Write = _nothing
+        elif isinstance(value, Reference):
+            write = partial(_reference, name, self._field(name))
+        else:
+            write = _prefixed(f",{_text(name)}:", _writer(value, self._field(name)))
+        self._writes[name, type(value)] = write
+        return write
 
-    def _reference(self, name: str, field: FieldSchema | None, reference: Reference) -> str:
-        """A parent by its external id: ``"Account":{"Ext__c":"A-7"}``; of a field with several kinds of parent,
-        the kind too (SObject Rows by External ID, "Relate Records")."""
-        value = reference.value
-        if value is None or reference.by == "Id":
-            return f"{_text(name)}:{_json(value)}"
-        inner = f"{_text(field_path(reference.by))}:{_json(value)}"
-        if field is not None and len(field.references) > 1:
-            inner = f'"attributes":{{"type":{_text(reference.object)}}},{inner}'
-        return f"{_text(_relationship(name, field))}:{{{inner}}}"
+    def _field(self, name: str) -> FieldSchema | None:
+        return self._schema.fields.get(name) if self._schema is not None else None
+
+
+def _nothing(value: Any) -> str:
+    return ""
+
+
+def _prefixed(prefix: str, write: Write) -> Write:
+    return lambda value: prefix + write(value)
+
+
+def _writer(value: Any, field: FieldSchema | None) -> Write:
+    if isinstance(value, float | Decimal) and field is not None and field.scale is not None:
+        exact = _float if isinstance(value, float) else _decimal
+        return partial(_scaled, exact, field.scale, Decimal(1).scaleb(-field.scale))
+    return _WRITERS.get(type(value)) or _writer_of_relatives(value)
+
+
+def _json(value: Any) -> str:
+    return _writer(value, None)(value)
+
+
+def _reference(name: str, field: FieldSchema | None, reference: Reference) -> str:
+    """A parent by its external id: ``"Account":{"Ext__c":"A-7"}``; of a field with several kinds of parent,
+    the kind too (SObject Rows by External ID, "Relate Records")."""
+    value = reference.value
+    if value is None or reference.by == "Id":
+        return f",{_text(name)}:{_json(value)}"
+    inner = f"{_text(field_path(reference.by))}:{_json(value)}"
+    if field is not None and len(field.references) > 1:
+        inner = f'"attributes":{{"type":{_text(reference.object)}}},{inner}'
+    return f",{_text(_relationship(name, field))}:{{{inner}}}"
 
 
 def _relationship(name: str, field: FieldSchema | None) -> str:
@@ -73,10 +99,6 @@ def _relationship(name: str, field: FieldSchema | None) -> str:
     if name.endswith("__c"):
         return name.removesuffix("__c") + "__r"
     return name.removesuffix("Id")
-
-
-def _json(value: Any) -> str:
-    return (_WRITERS.get(type(value)) or _writer_of_relatives(value))(value)
 
 
 # --- values ----------------------------------------------------------------------------------------------
@@ -120,18 +142,18 @@ def _choices(value: Any) -> str:
     return _text(";".join(parts))
 
 
-def _scaled(value: float | Decimal, scale: int) -> str:
+def _scaled(exact: Write, scale: int, step: Decimal, value: float | Decimal) -> str:
     """A number at the field's scale, half to even like `FieldSchema.canonical`; never by way of a float."""
-    text = _float(value) if isinstance(value, float) else _decimal(value)
-    if "E" not in text and "e" not in text and len(text) - (text.find(".") + 1 or len(text)) <= scale:
+    text = exact(value)
+    if text.find(".") >= len(text) - 1 - scale and "e" not in text and "E" not in text:
         return text
     try:
-        return str(Decimal(text).quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_EVEN))
+        return str(Decimal(text).quantize(step, ROUND_HALF_EVEN))
     except InvalidOperation:
         return text  # more digits than any field holds: the system will say so
 
 
-_WRITERS: Mapping[type, Callable[[Any], str]] = {
+_WRITERS: Mapping[type, Write] = {
     str: _text,
     bool: lambda value: "true" if value else "false",
     int: int.__repr__,
@@ -150,7 +172,7 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
-def _writer_of_relatives(value: Any) -> Callable[[Any], str]:
+def _writer_of_relatives(value: Any) -> Write:
     """For subclasses: a StrEnum is a str, a pandas Timestamp a datetime. The most special type comes first."""
     for kind in (bool, datetime, date, time, str, int, float, Decimal, list, tuple, set, frozenset, bytes):
         if isinstance(value, kind):

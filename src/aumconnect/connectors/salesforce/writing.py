@@ -27,7 +27,15 @@ OF_EVERY_ROW = frozenset({"INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "I
 _NEVER_ONE_ROW = frozenset({403, 404, 405, 410, 415})
 _DEFINITE = frozenset({ErrorClass.VALIDATION, ErrorClass.PERMISSION, ErrorClass.NOT_FOUND, ErrorClass.DUPLICATE})
 
-_WRITTEN = {Operation.INSERT: Status.CREATED, Operation.UPDATE: Status.UPDATED, Operation.DELETE: Status.DELETED}
+_WRITTEN = {
+    (Operation.INSERT, None): Status.CREATED,
+    (Operation.UPDATE, None): Status.UPDATED,
+    (Operation.DELETE, None): Status.DELETED,
+    (Operation.UPSERT, True): Status.CREATED,
+    (Operation.UPSERT, False): Status.UPDATED,
+    (Operation.UPSERT, None): Status.UPSERTED,
+}
+"""By operation and the row's ``created``, which only upserts have."""
 _ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?\b")
 
 
@@ -141,19 +149,16 @@ def _answered(operation: Operation, sent: Sequence[Change], response: Response) 
 
 
 def _outcome(operation: Operation, change: Change, result: Any) -> Outcome:
-    if not isinstance(result, dict) or not isinstance(result.get("success"), bool):
-        return Outcome(
-            change.ref, Status.UNKNOWN, change.id, change.key, reason="the answer does not say what became of it"
-        )
-    if result["success"]:
-        return Outcome(change.ref, _status(operation, result), result.get("id") or change.id, change.key)
-    return _no(change, row_problems(result.get("errors") or ()))
-
-
-def _status(operation: Operation, result: Mapping[str, Any]) -> Status:
-    if operation is not Operation.UPSERT:
-        return _WRITTEN[operation]
-    return {True: Status.CREATED, False: Status.UPDATED}.get(result.get("created"), Status.UPSERTED)  # type: ignore[arg-type]
+    success = result.get("success") if isinstance(result, dict) else None
+    if success is True:
+        created = result.get("created") if operation is Operation.UPSERT else None
+        status = _WRITTEN[operation, created if created is True or created is False else None]
+        return Outcome(change.ref, status, result.get("id") or change.id, change.key)
+    if success is False:
+        return _no(change, row_problems(result.get("errors") or ()))
+    return Outcome(
+        change.ref, Status.UNKNOWN, change.id, change.key, reason="the answer does not say what became of it"
+    )
 
 
 def _no(change: Change, problems: Sequence[Problem]) -> Outcome:
