@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from aumconnect.writeback.jobfile import json_schema, load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -81,10 +84,26 @@ def test_the_command_line_page_lists_every_command() -> None:
     assert [name for name in names if f"`aumconnect {name}" not in page] == []
 
 
+CONNECTION = """
+[connections.crm]
+url = "salesforce://acme.my.salesforce.com"
+"""
+
+
 @pytest.mark.parametrize("page", pages_with("toml"))
-def test_toml_on_a_page_is_toml(page: Path) -> None:
+def test_toml_on_a_page_is_valid_and_a_job_file_is_one(page: Path, tmp_path: Path) -> None:
     for _, text in blocks(page, "toml"):
-        tomllib.loads(text)
+        found = tomllib.loads(text)
+        if "writebacks" in found:
+            job_file = tmp_path / "aumconnect.toml"
+            job_file.write_text(text if "connections" in found else text + CONNECTION)
+            assert load(job_file).jobs
+
+
+def test_the_published_schema_is_the_one_that_checks() -> None:
+    published = json.loads((ROOT / "docs/aumconnect.schema.json").read_text())
+
+    assert published == json_schema()
 
 
 def test_the_connector_page_shows_the_example_as_it_is() -> None:
