@@ -18,7 +18,7 @@ bin := $(VENV)/bin
 .PHONY: help setup demo test lint types docs serve-docs bench sim examples clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1:: /p' $(MAKEFILE_LIST) | awk -F':: ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 # One stamp a set of packages: made once, made anew when pyproject.toml changes.
 
@@ -60,8 +60,8 @@ serve-docs: $(VENV)/.docs  ## read the documentation while writing it
 examples: $(VENV)/.test  ## train the example's model anew and carry its predictions over
 	$(bin)/python examples/customer_value/run.py
 
-sim: $(VENV)/.test  ## the engine's simulation: SEEDS=10000, or one SEED=4711
-	$(bin)/python -m pytest tests/simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
+sim: $(VENV)/.package  ## the engine in simulated time, SEEDS=10000 of them, or one with SEED=4711
+	$(bin)/python -m aumconnect.testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 bench: $(VENV)/.bench  ## the benchmarks
 	$(bin)/python -m benchmarks $(ARGS)
