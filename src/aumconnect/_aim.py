@@ -10,15 +10,18 @@ from aumconnect.connector import Batch, Change, Connector, Key, Operation, Reads
 from aumconnect.errors import ErrorClass
 from aumconnect.outcome import Outcome, Problem, Status
 from aumconnect.schema import CLEAR, ObjectSchema, Reference
-from aumconnect.wire import Exchange
+from aumconnect.wire import Exchange, Settled
 
-__all__ = ["aimed", "readable", "reconciled"]
+__all__ = ["NO_MATCH", "aimed", "readable", "reconciled"]
+
+NO_MATCH = "no match"
 
 
 def aimed(connector: Connector, batch: Batch) -> Exchange[list[Outcome]]:
     """Write ``batch`` by remote id: keys are looked up first, in the same exchange.
 
     No match is skipped; several matches, and a record that an earlier row of the batch already means, are rejected.
+    For a deletion these are settled before it is sent: afterwards no match would mean nothing.
     """
     open_rows = [change for change in batch.changes if change.id is None]
     found = yield from _find(connector, batch, [change.key for change in open_rows], ())
@@ -35,6 +38,9 @@ def aimed(connector: Connector, batch: Batch) -> Exchange[list[Outcome]]:
         else:
             seen.add(str(aim.id))
             targets.append(aim)
+    if outcomes and batch.operation is Operation.DELETE:
+        yield Settled(outcomes)
+        outcomes = []
     if targets:
         outcomes += yield from connector.write(replace(batch, changes=tuple(targets)))
     return outcomes
@@ -42,7 +48,7 @@ def aimed(connector: Connector, batch: Batch) -> Exchange[list[Outcome]]:
 
 def _aim(change: Change, records: Sequence[RemoteRecord]) -> Change | Outcome:
     if not records:
-        return Outcome(change.ref, Status.SKIPPED, key=change.key, reason="no match")
+        return Outcome(change.ref, Status.SKIPPED, key=change.key, reason=NO_MATCH)
     if len(records) > 1:
         return _ambiguous(change, records)
     return replace(change, id=records[0].id)

@@ -190,10 +190,16 @@ class Rows:
         return left
 
 
+ENVELOPE_BYTES = 512
+ROW_BYTES = 64
+"""What a request and each of its rows weigh without any value: method names, brackets, ids."""
+
+
 def _size(rows: Sequence[Change]) -> int:
-    """About how many bytes the rows take in a request: twice their values, for markup and escapes."""
-    values = [row.values for row in rows]
+    """About how many bytes the rows take in a request; more rather than less (markup and escapes double them)."""
+    values = [(row.key, row.values) for row in rows]
     try:
-        return 2 * len(marshal.dumps(values))
+        content = len(marshal.dumps(values, 2))  # version 2 writes repeated strings out, as a request does
     except ValueError:  # Decimal, date, CLEAR: slower, the same size
-        return 2 * len(repr(values))
+        content = len(repr(values))
+    return ENVELOPE_BYTES + ROW_BYTES * len(rows) + 2 * content

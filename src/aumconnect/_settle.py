@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
+from aumconnect._aim import NO_MATCH
 from aumconnect._chunks import Chunk
 from aumconnect.connector import Change, Operation
 from aumconnect.errors import AumconnectError, ErrorClass, ProtocolError, RequestRefused, TransportError
@@ -47,6 +48,8 @@ def judge(outcome: Outcome, operation: Operation, *, in_doubt: bool, tries: int)
         return _judge_refusal(outcome, operation, in_doubt, tries)
     if in_doubt and operation is Operation.UPSERT and outcome.status is Status.UPDATED:
         return Verdict.FINAL, outcome.replace(status=Status.UPSERTED)  # the first attempt may have created it
+    if in_doubt and operation is Operation.DELETE and outcome.reason == NO_MATCH:
+        return Verdict.FINAL, _deleted(outcome)  # there was a match when it was sent
     return Verdict.FINAL, outcome
 
 
@@ -62,12 +65,16 @@ def _judge_refusal(  # noqa: PLR0911  (a table in words)
     if error_class is ErrorClass.DUPLICATE and in_doubt:
         return Verdict.DOUBT, outcome
     if error_class is ErrorClass.NOT_FOUND and operation is Operation.DELETE and in_doubt:
-        return Verdict.FINAL, Outcome(outcome.ref, Status.DELETED, id=outcome.id, key=outcome.key)
+        return Verdict.FINAL, _deleted(outcome)
     if outcome.status is Status.REJECTED:
         return Verdict.FINAL, outcome
     if error_class in RETRYABLE:
         return Verdict.AGAIN, outcome
     return (Verdict.DOUBT if in_doubt else Verdict.FINAL), outcome
+
+
+def _deleted(outcome: Outcome) -> Outcome:
+    return Outcome(outcome.ref, Status.DELETED, id=outcome.id, key=outcome.key)
 
 
 def match(chunk: Chunk, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], ProtocolError | None]:

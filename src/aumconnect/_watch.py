@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from aumconnect._relay import relay
 from aumconnect._retry import IN_DOUBT
 from aumconnect.connector import Connector
-from aumconnect.errors import ErrorClass, TransportError
+from aumconnect.errors import ErrorClass, TransportError, Unavailable
 from aumconnect.wire import Effect, Exchange, Request, Response
 
 __all__ = ["Watch", "watched"]
@@ -20,11 +20,13 @@ class Watch:
 
     ``in_doubt``: an attempt may have been carried out without our being told. ``accepted``: the last
     answer to a mutating request that looked like success. ``quota``: the account's (used, allowed).
+    ``closed``: nobody waits for the end any more, so nothing more may be sent.
     """
 
-    __slots__ = ("accepted", "in_doubt", "quota", "throttled")
+    __slots__ = ("accepted", "closed", "in_doubt", "quota", "throttled")
 
     def __init__(self) -> None:
+        self.closed = False
         self.in_doubt = False
         self.throttled = False
         self.accepted: Response | None = None
@@ -42,6 +44,8 @@ def watched(exchange: Exchange[T], watch: Watch, connector: Connector) -> Exchan
     def each(effect: Effect) -> Exchange[Any]:
         if not isinstance(effect, Request):
             return (yield effect)
+        if watch.closed:
+            raise Unavailable("the run is over")
         response = yield from _attempt(effect, watch, connector)
         if reads_quota:
             watch.quota = connector.quota(response) or watch.quota

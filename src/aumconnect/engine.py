@@ -302,6 +302,7 @@ class Engine:
         self._trouble.give_up(now, "the run ended before it was settled", now)
         if self._stop_at is not None and now >= self._stop_at:
             for chunk in self._flying:
+                chunk.watch.closed = True
                 self._trouble.abandon(chunk, reason, now, sent=True)
             self._flying.clear()
 
@@ -319,7 +320,10 @@ class Engine:
         return ending and self._idle() and self._books.settled and self._trouble.due == float("inf")
 
     def _due(self) -> float:
-        due = min(self._rows.due, self._trouble.due)
+        """When something will have to be done although nothing else happens."""
+        due = self._trouble.due
+        if self._room():
+            due = min(due, self._rows.due)
         if self._stop_at is not None and self._flying:
             due = min(due, self._stop_at)
         return due
