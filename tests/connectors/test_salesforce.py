@@ -26,6 +26,7 @@ from aumconnect.connector import (
 )
 from aumconnect.connectors.salesforce import Salesforce
 from aumconnect.connectors.salesforce.describe import object_schema
+from aumconnect.connectors.salesforce.ids import is_id, suffix
 from aumconnect.connectors.salesforce.rows import RowWriter
 from aumconnect.connectors.salesforce.soql import literal
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
@@ -845,8 +846,17 @@ def test_fetch_matches_by_id_not_by_place():
     assert [record and record.values["LastName"] for record in found] == ["a", "b", None, None]
 
 
-def test_fetch_of_nothing_asks_nothing():
-    assert converse(SF.fetch("Contact", ["nonsense"], ["LastName"])) == ([None], [])
+@pytest.mark.parametrize("id", ["nonsense", "", "003000000000001AAB", "003XX000004TMm2IAG"])
+def test_what_cannot_be_an_id_is_not_asked_for(id):
+    """One wrong id would refuse the request for all; a spreadsheet that changed the case shows in the last three."""
+    assert converse(SF.fetch("Contact", [id], ["LastName"])) == ([None], [])
+    assert converse(SF.find("Contact", ("Id",), [(id,)], [])) == ([[]], [])
+
+
+def test_the_last_three_characters_protect_the_case():
+    assert is_id("003XX000004TmM2IAK") == (suffix("003XX000004TmM2") == "IAK")
+    assert is_id("003000000000001" + suffix("003000000000001"))
+    assert suffix("ABCDEabcde01234") == "5AA"
 
 
 # --- check, limits, settings -----------------------------------------------------------------------------

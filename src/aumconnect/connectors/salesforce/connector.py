@@ -27,8 +27,9 @@ from aumconnect.connector import (
 from aumconnect.connectors._settings import settings_from_url
 from aumconnect.connectors.salesforce import login as logins
 from aumconnect.connectors.salesforce import reading, refusals, soql, writing
-from aumconnect.connectors.salesforce.describe import ID_LENGTH, object_schema
+from aumconnect.connectors.salesforce.describe import object_schema
 from aumconnect.connectors.salesforce.hosts import ANNOUNCED, organization_origin
+from aumconnect.connectors.salesforce.ids import ID_LENGTH
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
 from aumconnect.outcome import Outcome
 from aumconnect.schema import ObjectSchema, Reference

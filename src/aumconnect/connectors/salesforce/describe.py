@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aumconnect.connectors.salesforce.ids import ID_LENGTH
 from aumconnect.schema import FieldSchema, FieldType, ObjectSchema
 
-__all__ = ["ID_LENGTH", "object_schema"]
+__all__ = ["object_schema"]
 
-ID_LENGTH = 15
-"""Significant characters of an id; three more, where present, only protect its case."""
 TIME_RESOLUTION = 1_000
 """Microseconds; a time of day is written ``HH:MM:SS.mmmZ``."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from aumconnect.connector import Key, Page, Query, RemoteRecord
 from aumconnect.connectors.salesforce import soql
-from aumconnect.connectors.salesforce.describe import ID_LENGTH
+from aumconnect.connectors.salesforce.ids import ID_LENGTH, is_id
 from aumconnect.connectors.salesforce.refusals import code_of
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
 from aumconnect.schema import FieldSchema, FieldType, ObjectSchema
@@ -20,9 +20,9 @@ from aumconnect.wire import Exchange, Headers, Request, Response
 __all__ = ["all_records", "fetch", "find", "page", "query_request"]
 
 _NEXT = re.compile(r"/services/data/v\d+\.\d+/query/[A-Za-z0-9_~.-]+")
-_RECORD_ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
 _LOST = "INVALID_QUERY_LOCATOR"
-_TEXTUAL = frozenset({FieldType.TEXT, FieldType.CHOICE, FieldType.ID, FieldType.REFERENCE})
+_IDS = frozenset({FieldType.ID, FieldType.REFERENCE})
+_TEXTUAL = _IDS | {FieldType.TEXT, FieldType.CHOICE}
 
 
 def query_request(path: str, text: str, page_rows: int) -> Request:
@@ -156,7 +156,11 @@ def find(
     """For each key, in order, every record that has it."""
     columns = [_column(name, schema) for name in key]
     wanted = [_canonical(columns, value) for value in values]
-    asked = {known: _typed(columns, value) for known, value in zip(wanted, values, strict=True) if None not in known}
+    asked = {
+        known: _typed(columns, value)
+        for known, value in zip(wanted, values, strict=True)
+        if None not in known and _possible(columns, value)
+    }
     found: dict[Key, list[RemoteRecord]] = {}
     names = list(dict.fromkeys([*key, *fields]))
     for text in soql.by_keys(object, key, asked.values(), fields):
@@ -180,6 +184,11 @@ def _canonical(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> 
     )
 
 
+def _possible(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> bool:
+    """Whether a record can have these values: something that is no id would refuse the query for all keys."""
+    return all(is_id(value) for column, value in zip(columns, values, strict=True) if column and column.type in _IDS)
+
+
 def _typed(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> list[Any]:
     """A number that is the key of a text field has to be asked for as text."""
     return [
@@ -190,7 +199,7 @@ def _typed(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> list
 
 def fetch(path: str, object: str, ids: Sequence[str], fields: Sequence[str]) -> Exchange[list[RemoteRecord | None]]:
     """For each id, in order, the record or None (sObject Collections, Retrieve: it reads, whatever its method)."""
-    asked = [known for known in ids if _RECORD_ID.fullmatch(known)]
+    asked = [known for known in ids if is_id(known)]
     if not asked:
         return [None] * len(ids)
     names = list(dict.fromkeys(["Id", *(soql.field_path(name) for name in fields)]))
