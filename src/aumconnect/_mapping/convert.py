@@ -22,6 +22,10 @@ EXACT: Final = 2**53
 """Whole numbers up to here are told apart by a float; a larger key that once was a float is not trusted."""
 
 
+WHITE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""Unicode's White_Space, which is what pydantic trims; `str.strip` alone also takes four control characters."""
+
+
 class Kind(StrEnum):
     """What a column holds, as its annotation or its ``type`` says."""
 
@@ -70,7 +74,7 @@ def plain(value: Any) -> Any:
     if family in _UNWRAP:
         value = _UNWRAP[family](value)
     if isinstance(value, str):
-        return value if value and not value.isspace() else MISSING
+        return value if value.strip(WHITE) else MISSING
     if isinstance(value, float) and math.isnan(value):
         return MISSING
     if isinstance(value, Decimal) and value.is_nan():
@@ -112,9 +116,9 @@ def convert(kind: Kind, value: Any, *, key: bool = False) -> Any:
     if found is MISSING:
         return MISSING
     if key and isinstance(found, str):
-        found = found.strip()
-    if key and isinstance(found, bool):
-        raise Refused("key_type", "a true/false value cannot be a key")
+        found = found.strip(WHITE)
+    if key and (isinstance(found, bool) or type(found).__hash__ is None):
+        raise Refused("key_type", f"a {type(found).__name__} cannot be a key")
     if key and isinstance(found, float):
         found = _whole(found)
     return _CONVERT[kind](found) if kind in _CONVERT else _any(found)
@@ -147,8 +151,8 @@ def _whole(value: float | Decimal) -> int:
 
 
 # ASCII digits only: `\d` and pydantic's parsers also take other scripts' digits and underscores.
-NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-WHOLE = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
+NUMBER = r"^[ \t\r\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*$"
+WHOLE = r"^[ \t\r\n]*[+-]?[0-9]+(\.0*)?[ \t\r\n]*$"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = r"^[0-9]{2}:[0-9]{2}"
 

@@ -13,18 +13,17 @@ from aumconnect._mapping.bind import bound
 from aumconnect._mapping.by_model import ByModel
 from aumconnect._mapping.convert import Refused
 from aumconnect._mapping.duplicates import Seen
-from aumconnect._mapping.ir import NO_DEFAULT, Column, Mapping
-from aumconnect._mapping.steps import Step, steps_of
-from aumconnect._mapping.validate import Careful, Quick, problem
+from aumconnect._mapping.finish import Finish
+from aumconnect._mapping.ir import Mapping
+from aumconnect._mapping.validate import Careful, Quick, Values
 from aumconnect._near import did_you_mean
-from aumconnect.connector import Change
+from aumconnect.connector import Change, Key
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import Outcome, Problem, Status
-from aumconnect.schema import CLEAR, ObjectSchema
+from aumconnect.schema import ObjectSchema
 
 __all__ = ["Mapped", "Mapper"]
 
-Values = dict[str, Any]
 Reader = Callable[[Sequence[Any]], Sequence[Values | None]]
 
 
@@ -45,7 +44,7 @@ class Mapped:
 class Mapper:
     """Carries out a mapping.
 
-    ``missing`` counts, per remote field, the gaps that were skipped or cleared so far. ``path`` says whether
+    ``path`` says whether
     rows go through one compiled validator a chunk (``"columns"``) or through the Record class (``"model"``),
     and ``why`` for which reasons.
     """
@@ -61,16 +60,13 @@ class Mapper:
     ) -> None:
         self.mapping = mapping
         self.schema = schema
-        self.missing: Counter[str] = Counter()
         self._run_id, self._started_at, self._chunk = run_id, started_at, chunk
         self._constants = {**mapping.constants, **self._stamped()}
         self._quick, self._careful = _readers(mapping)
-        self._keys = tuple(column for column in mapping.columns if column.key)
-        self._gaps = tuple(column for column in mapping.columns if not column.required)
-        self._templates = tuple(column for column in mapping.columns if column.template)
-        self._steps = _steps(mapping.columns)
-        self._inputs = tuple(column.slot for column in mapping.columns if column.field is None)
-        self._filled = len(mapping.columns) - len(self._templates)
+        self._finish = Finish(mapping.columns)
+        self._keys = tuple((column, column.slot) for column in mapping.columns if column.key)
+        self._key_slot = self._keys[0][1] if len(self._keys) == 1 and not self._keys[0][0].write else None
+        self._has_values = mapping.has_values
 
     @property
     def object(self) -> str:
@@ -90,6 +86,11 @@ class Mapper:
     def newer_field(self) -> str | None:
         """The remote field by which older rows are told from newer ones."""
         return self.mapping.newer_field
+
+    @property
+    def missing(self) -> Counter[str]:
+        """Gaps that were skipped or cleared so far, by remote field."""
+        return self._finish.missing
 
     @property
     def path(self) -> Literal["columns", "model"]:
@@ -129,7 +130,7 @@ class Mapper:
         if columns is not None:
             self.check_columns(columns)
         source = iter(rows)
-        with Seen() as seen:
+        with Seen(self._canonical_key()) as seen:
             while chunk := list(islice(source, self._chunk)):
                 mapped = self._mapped(chunk, first_ref)
                 self._drop_duplicates(mapped, seen)
@@ -138,20 +139,18 @@ class Mapper:
 
     def _mapped(self, chunk: Sequence[Any], first_ref: int) -> Mapped:
         mapped = Mapped()
-        changes, constants = mapped.changes, self._constants
-        finish = self._finish if self._templates or self._steps or self._inputs else None
-        key_slot = self._keys[0].slot if len(self._keys) == 1 and not self._keys[0].write else None
+        add, constants, finish = mapped.changes.append, self._constants, self._finish
+        always, width, key_slot = finish.always, finish.width, self._key_slot
         for ref, values in enumerate(self._quick(chunk), first_ref):
             if values is None:
                 self._read_carefully(ref, chunk[ref - first_ref], mapped)
-                continue
-            if finish is not None or len(values) != self._filled or None in values.values():
-                self._finish_into(ref, values, mapped)
-                continue
-            key = (values.pop(key_slot),) if key_slot else self._take_key(values)
-            if constants:
-                values.update(constants)
-            changes.append(Change(ref, values, key))
+            elif always or len(values) != width or None in values.values():
+                self._end(ref, values, finish(values), mapped)
+            else:
+                key = (values.pop(key_slot),) if key_slot else self._take_key(values)
+                if constants:
+                    values.update(constants)
+                add(_change(ref, values, key))
         return mapped
 
     def _read_carefully(self, ref: int, row: Any, mapped: Mapped) -> None:
@@ -159,83 +158,47 @@ class Mapper:
             values, problems = self._careful(row)
         except Refused as refused:
             values, problems = {}, [Problem(refused.code, refused.message)]
-        if problems:
-            mapped.rejected.append(Outcome.rejected(ref, problems, key=self._known_key(values)))
-        else:
-            self._finish_into(ref, values, mapped)
+        self._end(ref, values, problems or self._finish(values), mapped)
 
-    def _finish_into(self, ref: int, values: Values, mapped: Mapped) -> None:
-        problems = self._finish(values)
+    def _end(self, ref: int, values: Values, problems: Sequence[Problem] | None, mapped: Mapped) -> None:
         if problems:
             mapped.rejected.append(Outcome.rejected(ref, problems, key=self._known_key(values)))
             return
-        key = self._take_key(values)
-        if not values and self.mapping.has_values:
-            mapped.skipped.append(
-                Outcome(ref, Status.SKIPPED, key=key, reason="nothing to write: every value is missing")
-            )
-            return
-        mapped.changes.append(Change(ref, {**values, **self._constants}, key))
-
-    def _finish(self, values: Values) -> list[Problem]:
-        """Templates, gaps and steps, in place."""
-        problems = [found for column in self._templates if (found := self._fill(column, values))]
-        for slot in self._inputs:
-            values.pop(slot, None)
-        for column in self._gaps:
-            self._settle_gap(column, values)
-        for column, steps in self._steps:
-            if (found := _take(column, steps, values)) is not None:
-                problems.append(found)
-        return problems
-
-    def _fill(self, column: Column, values: Values) -> Problem | None:
-        parts = {name: values.get(f"\0in:{name}") for name in column.parts}
-        if None not in parts.values():
-            values[column.slot] = str(column.template).format(**parts)
-        elif column.required:
-            gaps = ", ".join(name for name, value in parts.items() if value is None)
-            return problem(column, "missing", f"there is no value in {gaps}")
+        key = (values.pop(self._key_slot),) if self._key_slot else self._take_key(values)
+        if values or not self._has_values:
+            values.update(self._constants)
+            mapped.changes.append(Change(ref, values, key))
         else:
-            values[column.slot] = None
-        return None
+            mapped.skipped.append(Outcome(ref, Status.SKIPPED, key=key, reason="every value is missing"))
 
-    def _settle_gap(self, column: Column, values: Values) -> None:
-        slot = column.slot
-        if values.get(slot) is not None or column.field is None:
-            return
-        if column.default is not NO_DEFAULT:
-            values[slot] = column.default
-        elif values.pop(slot, self) is None:
-            self.missing[column.field] += 1
-            if column.missing == "clear":
-                values[slot] = CLEAR
-
-    def _take_key(self, values: Values) -> tuple[Any, ...]:
-        key = tuple(values.pop(column.slot) for column in self._keys)
-        for column, value in zip(self._keys, key, strict=True):
+    def _take_key(self, values: Values) -> Key:
+        key = tuple(values.pop(slot) for _, slot in self._keys)
+        for (column, _), value in zip(self._keys, key, strict=True):
             if column.write and column.field:
                 values[column.field] = value
         return key
 
-    def _known_key(self, values: Values) -> tuple[Any, ...]:
-        found = tuple(values.get(column.slot) for column in self._keys)
+    def _known_key(self, values: Values) -> Key:
+        found = tuple(values.get(slot) for _, slot in self._keys)
         return () if None in found else found
 
     def _drop_duplicates(self, mapped: Mapped, seen: Seen) -> None:
-        if not self._keys or not mapped.changes:
+        if not self._keys or not (again := seen.again(mapped.changes)):
             return
-        kept = []
-        for change, first in zip(mapped.changes, seen.first(mapped.changes), strict=True):
-            if first is None:
-                kept.append(change)
-            elif first.same:
+        for change in mapped.changes:
+            if (first := again.get(change.ref)) is None:
+                continue
+            if first.same:
                 reason = f"the same as row {first.ref}"
                 mapped.skipped.append(Outcome(change.ref, Status.SKIPPED, key=change.key, reason=reason))
             else:
                 found = Problem("duplicate_key", f"row {first.ref} has the same key and other values", self.key[0])
                 mapped.rejected.append(Outcome.rejected(change.ref, [found], key=change.key))
-        mapped.changes = kept
+        mapped.changes = [change for change in mapped.changes if change.ref not in again]
+
+    def _canonical_key(self) -> Callable[[Key], Key] | None:
+        schema, names = self.schema, self.key
+        return None if schema is None else lambda key: schema.canonical_key(names, key)
 
     def _stamped(self) -> Values:
         known = {
@@ -258,19 +221,19 @@ def _unread(rows: Sequence[Any]) -> Sequence[None]:
     return [None] * len(rows)
 
 
-def _steps(columns: Iterable[Column]) -> tuple[tuple[Column, tuple[Step, ...]], ...]:
-    found = ((column, steps_of(column)) for column in columns)
-    return tuple((column, steps) for column, steps in found if steps)
-
-
-def _take(column: Column, steps: Iterable[Step], values: Values) -> Problem | None:
-    value = values.get(column.slot)
-    if value is None or value is CLEAR:
-        return None
-    try:
-        for step in steps:
-            value = step(value)
-    except Refused as refused:
-        return problem(column, refused.code, refused.message)
-    values[column.slot] = value
-    return None
+def _change(
+    ref: int,
+    values: Values,
+    key: Key,
+    *,
+    new: Any = object.__new__,
+    setters: tuple[Any, ...] = tuple(vars(Change)[name].__set__ for name in ("ref", "values", "key", "id")),
+) -> Change:
+    """``Change(ref, values, key)`` in half the time: a frozen dataclass sets each attribute by name."""
+    made: Change = new(Change)
+    set_ref, set_values, set_key, set_id = setters
+    set_ref(made, ref)
+    set_values(made, values)
+    set_key(made, key)
+    set_id(made, None)
+    return made

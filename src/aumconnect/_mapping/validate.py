@@ -62,6 +62,17 @@ def _instance(*types: type) -> _First:
     return _First(core_schema.is_instance_schema(types))
 
 
+def _exactly(kind: type) -> _First:
+    """Nothing derived from it: pandas' NaT is a datetime, and valid to pydantic."""
+
+    def check(value: Any) -> Any:
+        if type(value) is kind:
+            return value
+        raise ValueError
+
+    return _First(core_schema.no_info_plain_validator_function(check))
+
+
 _WHOLE_FLOAT = (
     core_schema.is_instance_schema(float),
     core_schema.float_schema(ge=-EXACT, le=EXACT),
@@ -92,30 +103,39 @@ _GUARDS: dict[tuple[Kind, type], tuple[Any, ...]] = {
     (Kind.BOOLEAN, bool): (Strict(),),
     (Kind.BOOLEAN, int): (_First(_FLAG),),
     (Kind.BOOLEAN, str): (_text(_FILLED),),
-    (Kind.DATE, date): (Strict(),),
-    (Kind.DATE, datetime): (_instance(datetime),),
+    (Kind.DATE, date): (_exactly(date),),
+    (Kind.DATE, datetime): (_exactly(datetime),),
     (Kind.DATE, str): (_text(DAY),),
-    (Kind.DATETIME, datetime): (Strict(),),
+    (Kind.DATETIME, datetime): (_exactly(datetime),),
     (Kind.DATETIME, str): (_text(DAY),),
-    (Kind.TIME, time): (Strict(),),
+    (Kind.TIME, time): (_exactly(time),),
     (Kind.TIME, str): (_text(CLOCK),),
     (Kind.ANY, str): (_text(_FILLED),),
     (Kind.ANY, int): (_First(_INTEGER),),
     (Kind.ANY, float): (_First(_FLOAT, _FINITE),),
     (Kind.ANY, bool): (_First(core_schema.bool_schema(strict=True)),),
     (Kind.ANY, Decimal): (_First(core_schema.is_instance_schema(Decimal), core_schema.decimal_schema()),),
-    (Kind.ANY, date): (_First(core_schema.date_schema(strict=True)),),
-    (Kind.ANY, datetime): (_First(core_schema.datetime_schema(strict=True)),),
-    (Kind.ANY, list): (_instance(list),),
+    (Kind.ANY, date): (_exactly(date),),
+    (Kind.ANY, datetime): (_exactly(datetime),),
+    (Kind.ANY, list): (_exactly(list),),
 }
-_STRIPPED_KEY = _First(core_schema.str_schema(strict=True, strip_whitespace=True, min_length=1))
+_TYPES = frozenset(found for _, found in _GUARDS)
+_SAMPLE = 32  # rows looked at to tell the types of a chunk; a wrong guess costs speed, nothing else
+_STRIPPED = _First(core_schema.str_schema(strict=True, strip_whitespace=True, min_length=1))
+_KEY_GUARDS: dict[tuple[Kind, type], tuple[Any, ...]] = {
+    (Kind.TEXT, str): (_STRIPPED,),
+    (Kind.ANY, str): (_STRIPPED,),
+    (Kind.ANY, float): (_First(*_WHOLE_FLOAT),),
+    (Kind.DECIMAL, float): (_First(*_WHOLE_FLOAT),),
+}
 
 
 def _guards(column: Column, found: type) -> tuple[Any, ...] | None:
-    if column.identifies and found is str and column.kind in (Kind.TEXT, Kind.ANY):
-        return (_STRIPPED_KEY,)
-    if column.identifies and (found is bool or (found is float and column.kind is Kind.DECIMAL)):
-        return None
+    if column.identifies:
+        if (column.kind, found) in _KEY_GUARDS:
+            return _KEY_GUARDS[column.kind, found]
+        if found in (bool, list):
+            return None
     return _GUARDS.get((column.kind, found))
 
 
@@ -137,10 +157,11 @@ class Quick:
     @staticmethod
     def _type_of(column: Column, rows: Sequence[Any]) -> type:
         name = column.source
-        for row in rows[:32]:
+        for row in rows[:_SAMPLE]:
             value = row.get(name) if isinstance(row, Mapping) else None
-            if value is not None and value != "":
-                return type(value)
+            for found in type(value).__mro__:
+                if found in _TYPES and not (found is str and value == ""):
+                    return found
         return str
 
     def _compile(self, seen: tuple[type, ...]) -> Callable[[Any], list[Values | None]] | None:
@@ -211,6 +232,8 @@ def as_row(row: Any) -> Row:
     """
     if isinstance(row, Mapping):
         return row
+    if isinstance(row, Unreadable):
+        raise Refused(row.code, row.message)
     if isinstance(row, BaseModel):
         return _attributes(row)
     if is_dataclass(row) and not isinstance(row, type):
@@ -218,8 +241,6 @@ def as_row(row: Any) -> Row:
     if hasattr(row, "_asdict"):
         named: Row = row._asdict()
         return named
-    if isinstance(row, Unreadable):
-        raise Refused(row.code, row.message)
     raise Refused("row_type", f"a row is a mapping or has named attributes; {type(row).__name__} has none")
 
 

@@ -1,0 +1,82 @@
+"""From a row's typed values to what is written: templates, gaps, steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from aumconnect._mapping.convert import Refused
+from aumconnect._mapping.ir import NO_DEFAULT, Column
+from aumconnect._mapping.steps import Step, steps_of
+from aumconnect._mapping.validate import Values, problem
+from aumconnect.outcome import Problem
+from aumconnect.schema import CLEAR
+
+__all__ = ["Finish"]
+
+
+class Finish:
+    """Turns values by slot into values by remote field, in place. ``missing`` counts gaps by remote field."""
+
+    def __init__(self, columns: Iterable[Column]) -> None:
+        columns = tuple(columns)
+        self.missing: Counter[str] = Counter()
+        self._templates = tuple(column for column in columns if column.template)
+        self._inputs = tuple(column.slot for column in columns if column.field is None)
+        self._gaps = tuple(_gap(column) for column in columns if column.field and not column.required)
+        self._steps = tuple((c, c.slot, steps) for c in columns if (steps := steps_of(c)))
+        self.always = bool(self._templates or self._inputs or self._steps)
+        """Whether a row without gaps has anything to finish."""
+        self.width = len(columns) - len(self._templates)
+        """How many values a row without gaps has."""
+
+    def __call__(self, values: Values) -> list[Problem] | None:
+        """The problems found, if any."""
+        problems = [found for column in self._templates if (found := _compose(column, values))]
+        for slot in self._inputs:
+            values.pop(slot, None)
+        for slot, field, default, clears in self._gaps:
+            if values.get(slot) is None:
+                self._settle(values, slot, field, default, clears=clears)
+        for column, slot, steps in self._steps:
+            value = values.get(slot)
+            if value is not None and value is not CLEAR and (found := _take(column, steps, values, value)):
+                problems.append(found)
+        return problems
+
+    def _settle(self, values: Values, slot: str, field: str, default: Any, *, clears: bool) -> None:
+        if default is not NO_DEFAULT:
+            values[slot] = default
+        elif slot in values:  # a column that was there, without a value; an absent one is left alone
+            self.missing[field] += 1
+            if clears:
+                values[slot] = CLEAR
+            else:
+                del values[slot]
+
+
+def _gap(column: Column) -> tuple[str, str, Any, bool]:
+    return column.slot, str(column.field), column.default, column.missing == "clear"
+
+
+def _compose(column: Column, values: Values) -> Problem | None:
+    parts = {name: values.get(f"\0in:{name}") for name in column.parts}
+    if None not in parts.values():
+        values[column.slot] = str(column.template).format(**parts)
+        return None
+    if not column.required:
+        values[column.slot] = None
+        return None
+    gaps = ", ".join(name for name, value in parts.items() if value is None)
+    return problem(column, "missing", f"there is no value in {gaps}")
+
+
+def _take(column: Column, steps: Iterable[Step], values: Values, value: Any) -> Problem | None:
+    try:
+        for step in steps:
+            value = step(value)
+    except Refused as refused:
+        return problem(column, refused.code, refused.message)
+    values[column.slot] = value
+    return None
