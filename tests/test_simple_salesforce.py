@@ -2,6 +2,8 @@
 
 import base64
 import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -23,7 +25,7 @@ from aumconnect.errors import (
     Unavailable,
 )
 from aumconnect.protocols._simple_salesforce import NativeAccess, native
-from aumconnect.wire import Response
+from aumconnect.wire import Headers, Request, Response
 
 SF = Salesforce("acme.my.salesforce.com")
 TOKEN_URL = "https://acme.my.salesforce.com/services/oauth2/token"
@@ -217,6 +219,21 @@ def test_a_refused_login_says_what_to_do_and_quotes_nothing(answer, hint, throw,
     assert not recwarn.list
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3600, "behind the server's"), (-3600, "ahead of the server's"), (5, None)]
+)
+def test_a_wrong_clock_is_named(seconds, words):
+    """It is the most common reason why an assertion is refused."""
+    exchange, _ = asked(JWTBearer("app", "me", PEM))
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    refused = Response(
+        400, Headers({"Date": date}), b'{"error":"invalid_grant","error_description":"invalid assertion"}'
+    )
+    with pytest.raises(AuthenticationError) as caught:
+        exchange.send(refused)
+    assert (words or "check the certificate") in caught.value.hint
+
+
 @pytest.mark.parametrize("answer", [error("something_new", "canary"), Response(400, body=b"<html>canary</html>")])
 def test_words_nobody_knows_are_not_repeated(answer):
     exchange, _ = asked(ClientCredentials("a", "b"))
@@ -298,8 +315,6 @@ def users_own():
 
 
 def get():
-    from aumconnect.wire import Request
-
     return (yield Request("GET", "/x"))
 
 

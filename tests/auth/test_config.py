@@ -43,10 +43,10 @@ def test_a_relative_file_is_beside_the_job_file(tmp_path):
     ("config", "message", "hint"),
     [
         ({"id": "a"}, "lacks its kind", "client_credentials"),
-        ({"kind": "client_credential"}, "'client_credential' is not known", "did you mean client_credentials"),
+        ({"kind": "client_credential"}, "'client_credential' is not known", "did you mean 'client_credentials'"),
         ({"kind": "client_credentials", "id": "a"}, "lacks secret", ""),
         ({"kind": "client_credentials"}, "lacks id and secret", ""),
-        ({"kind": "client_credentials", "id": "a", "secert": "env:A"}, "no setting 'secert'", "did you mean secret"),
+        ({"kind": "client_credentials", "id": "a", "secert": "env:A"}, "no setting 'secert'", "did you mean 'secret'"),
         ({"kind": "client_credentials", "id": 7, "secret": "env:A"}, "'id' must be a text, not int", ""),
         ({"kind": "client_credentials", "id": "a", "secret": "hush-hush"}, "holds a secret in clear", "env:VARIABLE"),
     ],

@@ -367,10 +367,15 @@ def test_a_token_kept_elsewhere_is_read_before_every_request(runner, server, clo
 
 
 def test_no_credential_means_no_signature(runner, server, clock):
-    session = Session(Shop(), None, clock=clock)
-
-    assert runner.run(session.signed(get())).status == 401
+    server.answer = lambda request: Response(200)
+    assert runner.run(Session(Shop(), None, clock=clock).signed(get())).status == 200
     assert "Authorization" not in server.requests[0].headers
+
+
+def test_a_system_that_asks_for_a_login_gets_none_without_a_credential(runner, server, clock):
+    with pytest.raises(AuthenticationError, match="asks for a login"):
+        runner.run(Session(Shop(), None, clock=clock).signed(get()))
+    assert len(server.requests) == 1
 
 
 def test_a_rotating_refresh_token_is_kept_for_the_next_process(runner, server, clock, tmp_path):

@@ -885,6 +885,20 @@ def test_a_retired_api_version_names_those_there_are(answer):
     assert "between 31.0 and 67.0" in caught.value.hint
 
 
+def test_a_404_that_is_not_about_the_version_stays_what_it_is():
+    with pytest.raises(RequestRefused):
+        converse(SF.check(), refusal(404, "NOT_FOUND"), reply([{"version": "62.0"}]))
+
+
+def test_a_query_too_long_for_a_url_says_what_to_do():
+    with pytest.raises(ConfigurationError, match="too long for a URL"):
+        converse(SF.read(Query("Contact", tuple(f"Field_With_A_Long_Name_{n}__c" for n in range(500)))))
+
+
+def test_a_key_no_field_can_hold_is_not_asked_for():
+    assert converse(SF.find("Contact", ("Ext__c",), [("x" * 20_000,)], [])) == ([[]], [])
+
+
 def test_limits_are_used_and_allowed():
     found, _ = converse(SF.limits(), reply({"DailyApiRequests": {"Max": 15000, "Remaining": 14000}}))
     assert found == {"DailyApiRequests": (1000, 15000)}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from aumconnect._near import did_you_mean
 from aumconnect.auth.credentials import AccessToken, ClientCredentials, Credential, JWTBearer, Password, RefreshToken
 from aumconnect.auth.secret import is_reference
 from aumconnect.errors import ConfigurationError
@@ -44,13 +44,13 @@ def _kind(name: Any) -> type[Credential]:
     if name is None:
         raise ConfigurationError("auth lacks its kind", hint=f"one of {', '.join(KINDS)}")
     if name not in KINDS:
-        raise ConfigurationError(f"auth of kind {name!r} is not known", hint=_near(str(name), KINDS))
+        raise ConfigurationError(f"auth of kind {name!r} is not known", hint=did_you_mean(str(name), KINDS))
     return KINDS[name]
 
 
 def _check(kind: str, name: str, value: Any, known: Mapping[str, Any]) -> None:
     if name not in known:
-        raise ConfigurationError(f"auth of kind {kind!r} has no setting {name!r}", hint=_near(name, known))
+        raise ConfigurationError(f"auth of kind {kind!r} has no setting {name!r}", hint=did_you_mean(name, known))
     if not isinstance(value, str):
         raise ConfigurationError(f"auth setting {name!r} must be a text, not {type(value).__name__}")
     if name not in _PUBLIC and not is_reference(value):
@@ -64,9 +64,3 @@ def _anchored(value: str, folder: Path | None) -> str:
     if folder is None or not value.startswith("file:"):
         return value
     return f"file:{folder / Path(value.removeprefix('file:')).expanduser()}"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"one of {', '.join(names)}"

@@ -124,8 +124,7 @@ class Session(NotPicklable):
 
     def _answered(self, request: Request) -> Exchange[Response]:
         if self._credential is None:
-            unsigned: Response = yield _resolved(request, self._connector.base_url)
-            return unsigned
+            return (yield from self._unsigned(request))
         grant = yield from self._current()
         response: Response = yield self._sign(request, grant)
         verdict = self._connector.classify(response)
@@ -135,6 +134,12 @@ class Session(NotPicklable):
             verdict = self._connector.classify(response)
         if verdict in (ErrorClass.AUTH_REFRESH, ErrorClass.AUTH_REVOKED):
             self._refuse(response, fresh=verdict is ErrorClass.AUTH_REFRESH)
+        return response
+
+    def _unsigned(self, request: Request) -> Exchange[Response]:
+        response: Response = yield _resolved(request, self._connector.base_url)
+        if self._connector.classify(response) in (ErrorClass.AUTH_REFRESH, ErrorClass.AUTH_REVOKED):
+            raise AuthenticationError(f"{self._connector.name} asks for a login", hint="pass a credential: auth=...")
         return response
 
     def _refuse(self, response: Response, *, fresh: bool) -> NoReturn:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from html import escape
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+import jwt
 import requests
-from jwt.exceptions import PyJWTError
 from simple_salesforce.api import Salesforce
 from simple_salesforce.login import SalesforceLogin
 
@@ -28,6 +29,9 @@ __all__ = ["NativeAccess", "is_salesforce", "login", "login_again", "native"]
 
 LARGEST_LOGIN_ANSWER = 1 << 20
 """Bytes; a login answers with a few hundred."""
+ASSERTION_LIFETIME = 180.0
+"""Seconds; simple-salesforce lets its assertions expire so long after they are made."""
+TOLERATED_SKEW = 60.0
 
 
 # --- logins ----------------------------------------------------------------------------------------------
@@ -46,7 +50,7 @@ def login(arguments: Mapping[str, Any], *, hints: Mapping[str, str], origin: str
             request.method, origin + urlsplit(request.url).path, request.headers, request.body, idempotent=True
         )
     response = yield from answered(request)
-    _check(response, hints)
+    _check(request, response, hints)
     session_id, host = _played(arguments, response)
     return Token(session_id, base_url=f"{urlsplit(request.url).scheme}://{host}")
 
@@ -104,7 +108,7 @@ def _captured(arguments: Mapping[str, Any]) -> Request:
         SalesforceLogin(**{**_escaped(arguments), "session": _Recorder()})
     except _Captured as captured:
         return captured.request
-    except (ValueError, TypeError, OSError, PyJWTError) as error:
+    except (ValueError, TypeError, OSError, jwt.PyJWTError) as error:
         raise ConfigurationError(
             f"the login request cannot be made ({type(error).__name__})",
             hint="the key must be an RSA private key in PEM",
@@ -124,12 +128,29 @@ def _escaped(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check(response: Response, hints: Mapping[str, str]) -> None:
+def _check(request: Request, response: Response, hints: Mapping[str, str]) -> None:
     """Raise unless this is an answer that simple-salesforce reads a token from."""
     if response.status != 200:
-        raise _soap_refusal(response, hints) or refusal(response, hints=hints)
+        refused = _soap_refusal(response, hints) or refusal(response, hints=hints)
+        if isinstance(refused, AuthenticationError) and (skew := _clock_skew(request, response)):
+            refused.hint = (
+                f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the server's"
+            )
+        raise refused
     if len(response.body) > LARGEST_LOGIN_ANSWER or b"<!DOCTYPE" in response.body or b"<!ENTITY" in response.body:
         raise ProtocolError("the login was answered with something other than a token")
+
+
+def _clock_skew(request: Request, response: Response) -> float | None:
+    """By how many seconds an assertion was made too late, where that is enough to refuse it: its most common fault."""
+    form = parse_qs(request.body if isinstance(request.body, bytes) else b"")
+    try:
+        claims = jwt.decode(form[b"assertion"][0], options={"verify_signature": False})
+        made_at = float(claims["exp"]) - ASSERTION_LIFETIME
+        skew = made_at - parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (KeyError, ValueError, TypeError, jwt.PyJWTError):
+        return None
+    return skew if abs(skew) > TOLERATED_SKEW else None
 
 
 def _soap_refusal(response: Response, hints: Mapping[str, str]) -> AuthenticationError | None:

@@ -98,7 +98,7 @@ class Salesforce(Connector):
     """A regular expression: the origins that a login may announce."""
     insecure: bool = False
     """Allow plain HTTP to a host other than this machine."""
-    parents: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Object to reference field, added to `PARENTS`."""
     page_rows: int = 2_000
     batch_bytes: int = 4_000_000
@@ -202,7 +202,7 @@ class Salesforce(Connector):
             records = yield from reading.all_records(self._query("SELECT Id, Name, IsSandbox FROM Organization"))
         except RequestRefused as refused:
             if refused.response.status in (404, 410):
-                yield from self._wrong_version()
+                yield from self._refuse_version()
             if refused.error_class not in (ErrorClass.PERMISSION, ErrorClass.VALIDATION):
                 raise
             return (yield from self._who_am_i())
@@ -220,13 +220,16 @@ class Salesforce(Connector):
             raise ProtocolError("Salesforce did not say which organisation this is")
         return Account(_identity(found["organization_id"]), user=str(found.get("preferred_username") or ""))
 
-    def _wrong_version(self) -> Exchange[None]:
+    def _refuse_version(self) -> Exchange[None]:
+        """Raise if the organisation's own list of versions (it needs no login) lacks ours."""
         reply: Response = yield Request("GET", "/services/data/")
-        versions = [str(one["version"]) for one in reply.json()]
-        raise ConfigurationError(
-            f"this organisation has no API version {self.api_version}",
-            hint=f"set api_version between {versions[0]} and {versions[-1]}" if versions else None,
-        )
+        try:
+            versions = [str(one["version"]) for one in reply.json()]
+        except (KeyError, TypeError):
+            raise ProtocolError("the list of API versions could not be read") from None
+        if versions and self.api_version not in versions:
+            hint = f"set api_version between {versions[0]} and {versions[-1]}"
+            raise ConfigurationError(f"this organisation has no API version {self.api_version}", hint=hint)
 
     def objects(self) -> Exchange[Sequence[str]]:
         reply: Response = yield Request("GET", f"{self._path}sobjects/")

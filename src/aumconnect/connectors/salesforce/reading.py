@@ -19,6 +19,9 @@ from aumconnect.wire import Exchange, Headers, Request, Response
 
 __all__ = ["all_records", "fetch", "find", "page", "query_request"]
 
+LONGEST_KEY = 1_000
+"""Characters; text fields that can be filtered by have 255 at most (unverified), other kinds less."""
+
 _NEXT = re.compile(r"/services/data/v\d+\.\d+/query/[A-Za-z0-9_~.-]+")
 _LOST = "INVALID_QUERY_LOCATOR"
 _IDS = frozenset({FieldType.ID, FieldType.REFERENCE})
@@ -26,9 +29,15 @@ _TEXTUAL = _IDS | {FieldType.TEXT, FieldType.CHOICE}
 
 
 def query_request(path: str, text: str, page_rows: int) -> Request:
-    """A SOQL query as a GET; ``page_rows`` is a wish (200 to 2,000) that the server need not follow."""
+    """A SOQL query as a GET; ``page_rows`` is a wish (200 to 2,000) that the server need not follow.
+
+    Raises `ConfigurationError` for more fields than a URL has room for.
+    """
+    encoded = quote(text, safe="")
+    if len(encoded) > soql.URI_ROOM + 1_000:
+        raise ConfigurationError("the query is too long for a URL", hint="name the fields you need, and no others")
     headers = Headers({"Sforce-Query-Options": f"batchSize={page_rows}"})
-    return Request("GET", f"{path}query?q={quote(text, safe='')}", headers)
+    return Request("GET", f"{path}query?q={encoded}", headers)
 
 
 # --- pages -----------------------------------------------------------------------------------------------
@@ -185,7 +194,10 @@ def _canonical(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> 
 
 
 def _possible(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> bool:
-    """Whether a record can have these values: something that is no id would refuse the query for all keys."""
+    """Whether a record can have these values: something that is no id would refuse the query for all keys, and no
+    field that can be searched holds a text that long."""
+    if any(isinstance(value, str) and len(value) > LONGEST_KEY for value in values):
+        return False
     return all(is_id(value) for column, value in zip(columns, values, strict=True) if column and column.type in _IDS)
 
 
