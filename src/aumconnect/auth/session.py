@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from aumconnect._clock import SYSTEM_CLOCK
+from aumconnect._relay import relay
 from aumconnect._runner import origin_of
 from aumconnect.auth.credentials import Credential, RefreshToken
 from aumconnect.auth.rotation import rotating
@@ -90,19 +90,7 @@ class Session(NotPicklable):
 
         Raises `AuthenticationError` when the system refuses the credential, or the token of a fresh login.
         """
-        with closing(exchange):
-            try:
-                effect = next(exchange)
-                while True:
-                    try:
-                        result = yield from self._performed(effect)
-                    except Exception as error:  # noqa: BLE001  (whatever it is, the inner exchange hears it)
-                        effect = exchange.throw(error)
-                    else:
-                        effect = exchange.send(result)
-            except StopIteration as done:
-                value: T = done.value
-                return value
+        return relay(exchange, self._performed)
 
     def token(self) -> Exchange[Token]:
         """The token in use, after a login where there is none yet."""
