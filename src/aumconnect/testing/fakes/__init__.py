@@ -13,18 +13,30 @@ from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import Any, ClassVar, TypedDict, cast
 
 from aumconnect._clock import Clock
+from aumconnect._near import did_you_mean
+from aumconnect.errors import ConfigurationError
 from aumconnect.testing.clock import VirtualClock
 from aumconnect.testing.fakes._changes import FieldChange, differences
 from aumconnect.testing.faults import Accident, Decide, Faults
 from aumconnect.wire import Delay, Drop, Request, Response
 
-__all__ = ["Fake", "FieldChange"]
+__all__ = ["Fake", "FieldChange", "Options", "fake_of"]
 
+FAKES = {"memory": "FakeMemory", "salesforce": "FakeSalesforce"}
 KEPT_REQUESTS = 10_000
 KEPT_CHANGES = 200_000
+
+
+class Options(TypedDict, total=False):
+    """What every fake can be made with."""
+
+    clock: Clock | None
+    faults: Decide | None
+    latency: float
 
 
 class Fake(ABC):
@@ -132,6 +144,17 @@ class Fake(ABC):
         if self.mutates(request) and (response.ok or self.commits.total() != before):
             self.mutations += 1
         return response
+
+
+def fake_of(connector: str, **options: Any) -> Fake:
+    """A new fake of the system that a built-in connector of this name talks to; ``options`` are its own.
+
+    Raises `ConfigurationError` with the near names for an unknown one.
+    """
+    if connector not in FAKES:
+        raise ConfigurationError(f"there is no fake of {connector!r}", hint=did_you_mean(connector, FAKES))
+    module = import_module(f"{__name__}.{connector}")
+    return cast("Fake", getattr(module, FAKES[connector])(**options))
 
 
 @dataclass(order=True, slots=True)
