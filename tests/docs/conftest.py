@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from leadbox_fake import FakeLeadbox
 
-from aumconnect.testing.fakes import Fake, fake_of
+from aumconnect.testing.fakes import Fake
+from aumconnect.testing.fakes.salesforce import FakeSalesforce
 from aumconnect.testing.transport import FakeTransport
 from aumconnect.transport import Transport
 from aumconnect.wire import Request, Response
@@ -36,14 +37,22 @@ def documented_world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Names the pages may use without saying where they come from: ``frame``."""
     import aumconnect.client
 
-    hosts = {"acme.my.salesforce.com": documented_salesforce(), "leadbox.example": FakeLeadbox()}
+    org = documented_salesforce()
+    hosts = {"acme.my.salesforce.com": org, "leadbox.example": FakeLeadbox()}
     real = aumconnect.client._http_transport
     monkeypatch.setattr(aumconnect.client, "_http_transport", lambda options: Hosts(hosts, real(options)))
-    monkeypatch.setenv("SF_ID", "id")
-    monkeypatch.setenv("SF_SECRET", "secret")
+    monkeypatch.setenv("SF_ID", org.logins.consumer_key)
+    monkeypatch.setenv("SF_SECRET", org.logins.consumer_secret)
+    monkeypatch.setenv("SF_TOKEN", org.logins.issue())
     return {"frame": pd.DataFrame({"customer_id": ["C-17"], "score": [0.83], "band": ["high"]})}
 
 
-def documented_salesforce() -> Fake:
+def documented_salesforce() -> FakeSalesforce:
     """An org with the contacts C-17, C-18, C-19 and the fields the pages speak of."""
-    return fake_of("salesforce")
+    org = FakeSalesforce()
+    org.add_field("Contact", "Customer_Id__c", length=20, unique=True, external_id=True)
+    org.add_field("Contact", "Churn_Score__c", "double", precision=5, scale=4)
+    org.add_field("Contact", "Churn_Band__c", "picklist", values=("low", "mid", "high"), restricted=True)
+    for customer in ("C-17", "C-18", "C-19"):
+        org["Contact"].insert(Customer_Id__c=customer, LastName=customer, Churn_Band__c="mid")
+    return org

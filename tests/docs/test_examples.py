@@ -46,7 +46,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def test_python_on_a_page_runs_from_top_to_bottom(page: Path, documented_world: dict[str, Any], tmp_path: Path) -> None:
     names = dict(documented_world)
     for line, code in blocks(page, "python"):
-        exec(compile("\n" * (line - 1) + code, str(page), "exec"), names)
+        exec(compile("\n" * (line - 1) + code, str(page), "exec", dont_inherit=True), names)
         if "def test_" in code:
             (tmp_path / f"test_line_{line}.py").write_text(code)
     if list(tmp_path.glob("test_*.py")):

@@ -1,0 +1,171 @@
+"""The demo's acts: plan, apply, again, a person's edit. Each claims something, checked by the CRM's own counters."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aumconnect.demo import shop
+from aumconnect.demo.stage import Stage
+from aumconnect.errors import ConfigurationError
+from aumconnect.outcome import Outcome, Status
+from aumconnect.report import Report
+from aumconnect.testing.emulator import serve
+from aumconnect.testing.fakes.salesforce import FakeSalesforce
+from aumconnect.writeback import Project
+
+__all__ = ["run"]
+
+JOB = "customer_value"
+EDITED = "00111"
+"""A customer whose band a person changes by hand."""
+RESCORED = (EDITED, "00226", "00361", "00409", "00529")
+"""Customers with new scores the next morning."""
+NEXT_MORNING = "1997-10-02T00:00:00Z"
+
+
+def run(keep: Path | None = None, *, as_json: bool = False) -> int:
+    """Tell the story; 0 when every claim held. ``keep``: leave job file, predictions and ledger in this folder."""
+    stage = Stage(silent=as_json)
+    crm = shop.open_shop()
+    with _folder(keep) as folder, serve(crm) as emulator:
+        _lay_out(folder, emulator.url)
+        stage.title(
+            "aumconnect demo",
+            "A model looked at nine months of purchases of 2,357 customers of a CD shop and predicts the next nine.",
+            "Its predictions shall reach the people who speak to these customers, in the CRM.",
+            f"The CRM: a stand-in for Salesforce at {emulator.url}",
+            f"The job: {folder / 'aumconnect.toml'}",
+        )
+        with _credentials(crm), Project(folder / "aumconnect.toml") as project:
+            held = Story(stage, crm, project, folder).tell()
+        _what_next(stage, folder if keep else None)
+    stage.end()
+    return 0 if held else 1
+
+
+class Story:
+    """The acts, in order, on one project and one CRM."""
+
+    def __init__(self, stage: Stage, crm: FakeSalesforce, project: Project, folder: Path) -> None:
+        self._stage = stage
+        self._crm = crm
+        self._job = project[JOB]
+        self._folder = folder
+        self._held = True
+
+    def tell(self) -> bool:
+        """Whether every claim held."""
+        self._first_run()
+        self._same_again()
+        self._next_morning()
+        return self._held
+
+    def _first_run(self) -> None:
+        self._stage.act("Plan: what would change", f"aumconnect plan {JOB}")
+        plan = self._job.plan()
+        self._stage.say(str(plan))
+        self._claim("nothing has been written", self._crm.mutations == 0)
+        self._stage.act("Apply", f"aumconnect apply {JOB}")
+        report = plan.apply()
+        self._show(report)
+        written = sum(count for status, count in report.counts.items() if status is Status.UPDATED)
+        self._claim(
+            f"{written:,} records written in {self._crm.mutations} requests, each exactly once; "
+            f"{report.total:,} rows, {report.total:,} outcomes",
+            set(self._crm.commits.values()) == {1} and self._crm.commits.total() == written,
+        )
+        self._stage.facts["first_run"] = {**report.to_json(), "mutating_requests": self._crm.mutations}
+
+    def _same_again(self) -> None:
+        self._stage.act("The same file again", f"aumconnect apply {JOB}")
+        before = self._crm.mutations
+        report = self._job.plan().apply()
+        self._show(report)
+        sent = self._crm.mutations - before
+        self._claim(f"{sent} requests that write: what has not changed is not sent", sent == 0)
+        self._stage.facts["second_run"] = {**report.to_json(), "mutating_requests": sent}
+
+    def _next_morning(self) -> None:
+        self._stage.act("The next morning", f"aumconnect apply {JOB}")
+        contact = self._crm["Contact"].one(Customer_Id__c=EDITED)
+        self._crm["Contact"].edit({"Customer_Id__c": EDITED}, Value_Band__c="low")
+        self._stage.say(
+            f"{len(RESCORED)} customers have new scores. Meanwhile somebody in sales spoke to {contact['Name']}\n"
+            f"and set the band from {contact['Value_Band__c']} to low by hand."
+        )
+        (self._folder / "predictions.csv").write_text(shop.rescored(RESCORED, NEXT_MORNING))
+        report = self._job.plan().apply()
+        self._show(report)
+        kept = self._crm["Contact"].one(Customer_Id__c=EDITED)["Value_Band__c"]
+        self._claim(f"{contact['Name']} is still {kept!r}: a person's edit is respected", kept == "low")
+        self._stage.facts["human_edit"] = {**report.to_json(), "band": kept}
+
+    def _show(self, report: Report) -> None:
+        self._stage.say(report.summary())
+        rows = [(r.count, r.status.value, r.field, r.message or r.code, _row(r.example)) for r in report.reasons(8)]
+        if rows:
+            self._stage.table(("rows", "outcome", "field", "reason", "for example"), rows, right=("rows",))
+
+    def _claim(self, text: str, holds: bool) -> None:
+        self._held = self._held and holds
+        self._stage.proof(text, holds=holds)
+
+
+def _row(example: Outcome | None) -> str:
+    if example is None:
+        return ""
+    key = ", ".join(map(str, example.key))
+    return f"row {example.ref + 1}" + (f", {key}" if key else "")
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        if (keep / "aumconnect.toml").exists():
+            raise ConfigurationError(f"{keep} holds a job file already", hint="choose a folder of its own for the demo")
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="aumconnect-demo-") as name:
+        yield Path(name)
+
+
+def _lay_out(folder: Path, url: str) -> None:
+    """The job file, pointed at this CRM, and the predictions beside it."""
+    (folder / "aumconnect.toml").write_text(shop.job_file().replace("http://127.0.0.1:8080", url))
+    (folder / "predictions.csv").write_text(shop.predictions())
+
+
+@contextmanager
+def _credentials(crm: FakeSalesforce) -> Iterator[None]:
+    """What the job file refers to, in the environment."""
+    known = {"CRM_ID": crm.logins.consumer_key, "CRM_SECRET": crm.logins.consumer_secret}
+    before = {name: os.environ.get(name) for name in known}
+    os.environ.update(known)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _what_next(stage: Stage, folder: Path | None) -> None:
+    stage.act("Look around")
+    if folder:
+        stage.say(
+            f"{folder}/aumconnect.toml is the job, predictions.csv beside it its source, aumconnect.db what was done."
+        )
+        stage.say(f"aumconnect runs {JOB} --file {folder}/aumconnect.toml        the three runs")
+        stage.say(f"aumconnect rejects {JOB} --file {folder}/aumconnect.toml     the rows to mend")
+    else:
+        stage.say("aumconnect demo --keep demo            leaves the job file, the predictions and the ledger in demo/")
+    stage.say("aumconnect emulator salesforce         a stand-in of your own, with a page to look at it")
+    stage.say("aumconnect init crm:Contact FILE.csv   a first job file from your own predictions")
+    stage.say(f"\n{stage.seconds:.1f} s in all.")
