@@ -124,7 +124,9 @@ def _complete(record: type[Record]) -> None:
     try:
         record.model_rebuild()
     except (NameError, pydantic.PydanticUndefinedAnnotation) as error:
-        raise ConfigurationError(f"an annotation of {record.__name__} names something unknown: {error}") from None
+        raise ConfigurationError(
+            f"an annotation of {record.__name__} names {error.name!r}, which is not known"
+        ) from None
 
 
 def _column(name: str, info: FieldInfo, record: type[Record]) -> Column:

@@ -23,6 +23,8 @@ class ByModel:
         self._record = record
         self._columns = tuple(columns)
         self._read = tuple(column for column in columns if column.source)
+        fields = record.model_fields
+        self._absent = {c.source: None for c in self._read if not c.required and fields[c.name].is_required()}
         self._by_source = {column.source: column for column in self._read}
 
     def __call__(self, row: Any) -> tuple[Values, list[Problem]]:
@@ -33,7 +35,7 @@ class ByModel:
         given = {c.source: values[c.slot] for c in self._read if c.slot in values and not _defaults(c, values[c.slot])}
         known = {found.column for found in problems}
         try:
-            record = self._record.model_validate(given)
+            record = self._record.model_validate({**self._absent, **given})
         except ValidationError as error:
             found = [p for p in problems_of(error, self._by_source) if p.column is None or p.column not in known]
             return values, problems + found

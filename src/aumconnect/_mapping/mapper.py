@@ -46,7 +46,7 @@ class Mapper:
 
     ``path`` says whether
     rows go through one compiled validator a chunk (``"columns"``) or through the Record class (``"model"``),
-    and ``why`` for which reasons.
+    and ``why`` for which reasons. ``stamps`` are the stamped fields with this run's values.
     """
 
     def __init__(
@@ -61,7 +61,8 @@ class Mapper:
         self.mapping = mapping
         self.schema = schema
         self._run_id, self._started_at, self._chunk = run_id, started_at, chunk
-        self._constants = {**mapping.constants, **self._stamped()}
+        self.stamps = self._stamped()
+        self._constants = {**mapping.constants, **self.stamps}
         self._quick, self._careful = _readers(mapping)
         self._finish = Finish(mapping.columns)
         self._keys = tuple((column, column.slot) for column in mapping.columns if column.key)
@@ -208,7 +209,7 @@ class Mapper:
             "run.id": self._run_id,
             "run.started_at": self._started_at,
         }
-        return {name: known[stamp] for name, stamp in self.mapping.stamps.items()}
+        return {name: known[stamp] for name, stamp in self.mapping.stamps.items() if known[stamp]}
 
 
 def _readers(mapping: Mapping) -> tuple[Reader, Callable[[Any], tuple[Values, list[Problem]]]]:
@@ -221,19 +222,15 @@ def _unread(rows: Sequence[Any]) -> Sequence[None]:
     return [None] * len(rows)
 
 
-def _change(
-    ref: int,
-    values: Values,
-    key: Key,
-    *,
-    new: Any = object.__new__,
-    setters: tuple[Any, ...] = tuple(vars(Change)[name].__set__ for name in ("ref", "values", "key", "id")),
-) -> Change:
-    """``Change(ref, values, key)`` in half the time: a frozen dataclass sets each attribute by name."""
-    made: Change = new(Change)
-    set_ref, set_values, set_key, set_id = setters
-    set_ref(made, ref)
-    set_values(made, values)
-    set_key(made, key)
-    set_id(made, None)
+_SETTERS = [vars(Change)[name].__set__ for name in ("ref", "values", "key", "id")]
+_set_ref, _set_values, _set_key, _set_id = _SETTERS
+
+
+def _change(ref: int, values: Values, key: Key) -> Change:
+    """``Change(ref, values, key)`` in half the time: a frozen dataclass looks up each attribute by name."""
+    made: Change = object.__new__(Change)
+    _set_ref(made, ref)
+    _set_values(made, values)
+    _set_key(made, key)
+    _set_id(made, None)
     return made
