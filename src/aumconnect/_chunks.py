@@ -53,7 +53,8 @@ class Chunk:
 
     def narrowed(self, changes: Sequence[Change], purpose: Purpose) -> Chunk:
         """The same intent, for some of its rows and another purpose."""
-        return replace(self, batch=replace(self.batch, changes=tuple(changes)), purpose=purpose, watch=Watch())
+        batch, claims = replace(self.batch, changes=tuple(changes)), claims_of(changes)
+        return replace(self, batch=batch, claims=claims, purpose=purpose, watch=Watch())
 
 
 def identity(change: Change) -> Hashable:
@@ -65,6 +66,11 @@ def identity(change: Change) -> Hashable:
         value = key[0]
         return value.strip().casefold() if isinstance(value, str) else value
     return tuple([value.strip().casefold() if isinstance(value, str) else value for value in key]) or None
+
+
+def claims_of(changes: Iterable[Change]) -> frozenset[Hashable]:
+    """The records that these rows mean."""
+    return frozenset(map(identity, changes)) - {None}
 
 
 class Rows:
@@ -115,9 +121,14 @@ class Rows:
         return self._again[0][0] if self._again else float("inf")
 
     def claim(self, changes: Iterable[Change]) -> frozenset[Hashable]:
-        claims = frozenset(map(identity, changes)) - {None}
+        """From now on these records are busy."""
+        claims = claims_of(changes)
         self._claimed |= claims
         return claims
+
+    def free(self, changes: Iterable[Change]) -> bool:
+        """Whether none of these rows means a record that is busy."""
+        return self._claimed.isdisjoint(claims_of(changes))
 
     def release(self, claims: Iterable[Hashable]) -> None:
         """These records are free: rows that waited for them go first."""
@@ -132,7 +143,7 @@ class Rows:
         return frozenset(map(self._conflict_key, changes)) - {None}
 
     def pack(self, now: float, *, partial: bool) -> tuple[Change, ...]:
-        """The rows of the next chunk, to be claimed: split ones, else due ones, else fresh ones; empty when none may go.
+        """The rows of the next chunk, to be claimed: split ones, else due ones, else fresh ones; maybe none.
 
         ``partial`` lets fresh rows go in less than a full chunk, because no more will come.
         """

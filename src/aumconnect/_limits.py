@@ -63,7 +63,7 @@ class RateLimit:
 
     def _take(self, now: float, allowed: int) -> float:
         times = self._times
-        while times and times[0] <= now - self._seconds:
+        while times and times[0] + self._seconds <= now:
             times.popleft()
         if len(times) >= allowed:
             return times[0] + self._seconds

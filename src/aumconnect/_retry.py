@@ -25,6 +25,8 @@ from aumconnect.wire import Effect, Exchange, Request, Response, Wait
 
 __all__ = ["RetryPolicy", "parse_retry_after", "retrying"]
 
+_JITTER = _random.Random()  # noqa: S311  (one for all: seeding takes longer than a request)
+
 T = TypeVar("T")
 Classify = Callable[[Response], ErrorClass | None]
 
@@ -72,7 +74,7 @@ def retrying(
     are used up or pointless, lost requests as `TransportError`, and a longer pause than we wait in line as
     `RateLimited`. Other effects, and exceptions of any other type, pass through untouched.
     """
-    rules = _Rules(classify, policy, budget, clock, random or _random.Random(), on_retry)  # noqa: S311  (jitter)
+    rules = _Rules(classify, policy, budget, clock, random or _JITTER, on_retry)
 
     def each(effect: Effect) -> Exchange[Any]:
         return (yield from _attempts(effect, rules)) if isinstance(effect, Request) else (yield effect)

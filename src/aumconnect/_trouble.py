@@ -77,11 +77,12 @@ class Trouble:
     def broke(self, chunk: Chunk, error: BaseException, now: float) -> None:
         """The exchange ended with an exception."""
         doubt = chunk.watch.doubts(error)
+        chunk.in_doubt |= doubt
         if isinstance(error, RequestRefused) and error.error_class in DEFINITE and not doubt:
             self._refused(chunk, error, now)
         elif chunk.checkpoint is not None and self._pay(chunk):
             self._park(chunk.again(Purpose.RESUME), now + self._pause(chunk.tries))
-        elif doubt or chunk.in_doubt:
+        elif chunk.in_doubt:
             self._in_doubt(chunk, now)
         else:
             floor = getattr(error, "retry_after", None) or 0.0

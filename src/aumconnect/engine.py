@@ -112,7 +112,8 @@ class Engine:
 
     def next(self, now: float) -> Step:
         """The next thing to do. Never a second commit while one is under way."""
-        self._begin(now)
+        if self._unresolved:
+            self._begin(now)
         self._ready.extend(self._trouble.take_due(now))
         if self.halted is not None:
             self._abandon(self.halted, now)
@@ -186,15 +187,20 @@ class Engine:
     # --- rows in ---
 
     def _begin(self, now: float) -> None:
-        """Chunks of an earlier execution come first."""
-        unresolved, self._unresolved = self._unresolved, ()
+        """Chunks of an earlier execution come first, those of one record one after the other."""
         longest = self._settings.retry.total + self._connector.capabilities.attempt_timeout
-        for found in unresolved:
-            changes = found.batch.changes
-            claims, conflicts = self._rows.claim(changes), self._rows.conflicts(changes)
-            chunk = Chunk(found.chunk, found.batch, claims, conflicts, in_doubt=True, checkpoint=found.checkpoint)
-            if send := self._trouble.recovered(chunk, min(now, found.at + longest)):
+        waiting: list[Recovered] = []
+        for found in self._unresolved:
+            if not self._rows.free(found.batch.changes):
+                waiting.append(found)
+            elif send := self._trouble.recovered(self._recovered(found), min(now, found.at + longest)):
                 self._ready.append(send)
+        self._unresolved = tuple(waiting)
+
+    def _recovered(self, found: Recovered) -> Chunk:
+        changes = found.batch.changes
+        claims, conflicts = self._rows.claim(changes), self._rows.conflicts(changes)
+        return Chunk(found.chunk, found.batch, claims, conflicts, in_doubt=True, checkpoint=found.checkpoint)
 
     def _wanted(self) -> int:
         """How many rows to take now."""
@@ -295,6 +301,9 @@ class Engine:
 
     def _abandon(self, reason: Exception, now: float) -> None:
         """After a halt nothing new is sent; everything that waits gets its outcome."""
+        for found in self._unresolved:
+            self._trouble.abandon(self._recovered(found), reason, now)
+        self._unresolved = ()
         while self._ready:
             self._trouble.abandon(self._ready.popleft(), reason, now)
         if not self._rows.empty:
@@ -313,7 +322,7 @@ class Engine:
             self._trouble.give_up(self._ending_since + self._settings.settle_wait, "not settled in time", now)
 
     def _idle(self) -> bool:
-        return not (self._flying or self._ready or self._books.ahead) and self._rows.empty
+        return not (self._flying or self._ready or self._unresolved or self._books.ahead) and self._rows.empty
 
     def _over(self) -> bool:
         ending = self._exhausted or self.halted is not None

@@ -27,7 +27,7 @@ class RequestEnded:
 
 @dataclass(frozen=True, slots=True)
 class RetryPlanned:
-    """A request will be repeated in ``wait`` seconds, after ``attempt`` attempts. ``cause`` None: there was no answer."""
+    """A request will be repeated in ``wait`` seconds, after ``attempt`` attempts. ``cause`` None: no answer."""
 
     method: str
     url: str

@@ -19,7 +19,6 @@ from aumconnect._limits import RetryBudget
 from aumconnect._pumps import apump, pump
 from aumconnect._retry import retrying
 from aumconnect._runner import AsyncRunner, Gate, Runner
-from aumconnect.connector import Change
 from aumconnect.engine import Engine
 from aumconnect.errors import LedgerError
 from aumconnect.journal import Entry

@@ -153,10 +153,13 @@ class _Queue:
             self._baton.wake(self._waiting.popleft())
 
     def get(self, timeout: float | None = None) -> Any:
-        if not self._items and timeout != 0.0:
+        until = float("inf") if timeout is None else self._baton.now() + timeout
+        while not self._items:
+            if timeout == 0.0 or self._baton.now() >= until:
+                return None
             turn = self._baton.turn
             self._waiting.append(turn)
-            self._baton.wait(float("inf") if timeout is None else self._baton.now() + timeout)
+            self._baton.wait(until)
             if turn in self._waiting:
                 self._waiting.remove(turn)
-        return self._items.popleft() if self._items else None
+        return self._items.popleft()

@@ -88,7 +88,7 @@ class Scenario:
     def furnish(self, world: World) -> FakeMemory:
         """The system as the first life finds it."""
         rng, odds = Random(len(self.changes)), self.weather.locked  # noqa: S311  (a simulation)
-        fake = FakeMemory(SCHEMA, clock=world, sinks=self.sinks, locked=lambda object, values: rng.random() < odds)
+        fake = FakeMemory(SCHEMA, clock=world, sinks=self.sinks, locked=lambda *row: rng.random() < odds)
         for values in self.present:
             fake.add("Item", **values)
         return fake
