@@ -15,7 +15,7 @@ from aumconnect.outcome import Outcome, Status
 from aumconnect.report import Report
 from aumconnect.testing.emulator import serve
 from aumconnect.testing.fakes.salesforce import FakeSalesforce
-from aumconnect.writeback import Project
+from aumconnect.writeback import Plan, Project
 
 __all__ = ["run"]
 
@@ -67,8 +67,8 @@ class Story:
     def _first_run(self) -> None:
         self._stage.act("Plan: what would change", f"aumconnect plan {JOB}")
         plan = self._job.plan()
-        self._stage.say(str(plan))
-        self._claim("nothing has been written", self._crm.mutations == 0)
+        self._show_plan(plan)
+        self._claim("nothing has been written", holds=self._crm.mutations == 0)
         self._stage.act("Apply", f"aumconnect apply {JOB}")
         report = plan.apply()
         self._show(report)
@@ -76,7 +76,7 @@ class Story:
         self._claim(
             f"{written:,} records written in {self._crm.mutations} requests, each exactly once; "
             f"{report.total:,} rows, {report.total:,} outcomes",
-            set(self._crm.commits.values()) == {1} and self._crm.commits.total() == written,
+            holds=set(self._crm.commits.values()) == {1} and self._crm.commits.total() == written,
         )
         self._stage.facts["first_run"] = {**report.to_json(), "mutating_requests": self._crm.mutations}
 
@@ -86,7 +86,7 @@ class Story:
         report = self._job.plan().apply()
         self._show(report)
         sent = self._crm.mutations - before
-        self._claim(f"{sent} requests that write: what has not changed is not sent", sent == 0)
+        self._claim(f"{sent} requests that write: what has not changed is not sent", holds=sent == 0)
         self._stage.facts["second_run"] = {**report.to_json(), "mutating_requests": sent}
 
     def _next_morning(self) -> None:
@@ -101,8 +101,23 @@ class Story:
         report = self._job.plan().apply()
         self._show(report)
         kept = self._crm["Contact"].one(Customer_Id__c=EDITED)["Value_Band__c"]
-        self._claim(f"{contact['Name']} is still {kept!r}: a person's edit is respected", kept == "low")
+        self._claim(f"{contact['Name']} is still {kept!r}: a person's edit is respected", holds=kept == "low")
         self._stage.facts["human_edit"] = {**report.to_json(), "band": kept}
+
+    def _show_plan(self, plan: Plan) -> None:
+        summary = plan.summary
+        self._stage.say(" · ".join(f"{count:,} to {name}" for name, count in summary.actions.items() if count))
+        ended = [(count, reason) for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1])]
+        self._stage.table(("rows", "not to be sent, because"), ended, right=("rows",))
+        changes = [
+            (change.key[0], found.field, found.old, found.new) for change in plan.sample(2) for found in change.fields
+        ]
+        self._stage.say("")
+        self._stage.table(("customer", "field", "old", "new"), changes)
+        self._stage.say("")
+        self._stage.say(f"{summary.requests:,} requests to write; guarantee: {summary.guarantee.value}")
+        for guard in plan.guards:
+            self._stage.say(f"guard {guard.name}: {guard.share:.1%}, allowed {guard.limit.limit:.0%}")
 
     def _show(self, report: Report) -> None:
         self._stage.say(report.summary())
@@ -110,7 +125,7 @@ class Story:
         if rows:
             self._stage.table(("rows", "outcome", "field", "reason", "for example"), rows, right=("rows",))
 
-    def _claim(self, text: str, holds: bool) -> None:
+    def _claim(self, text: str, *, holds: bool) -> None:
         self._held = self._held and holds
         self._stage.proof(text, holds=holds)
 
