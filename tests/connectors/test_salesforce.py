@@ -133,6 +133,13 @@ def test_an_insert_is_one_collections_post():
     assert [(o.ref, o.status, o.id) for o in outcomes] == [(0, Status.CREATED, ID), (1, Status.CREATED, ID2)]
 
 
+def test_an_insert_carries_its_key_or_nobody_would_find_it_again():
+    """Without it, a look after a lost answer finds nothing, and the record is made twice."""
+    request = next(SF.write(batch(Operation.INSERT, {"LastName": "Ada"}, key=("Ext__c",), keys=[("C-1",)])))
+    [record] = sent(request)["records"]
+    assert (record["Ext__c"], record["LastName"]) == ("C-1", "Ada")
+
+
 def test_an_update_carries_the_id_and_only_the_fields_to_write():
     """SF-4: what was read back is not written back."""
     outcomes, [request] = converse(
@@ -326,6 +333,7 @@ def test_a_value_that_cannot_be_sent_costs_its_own_row_only(bad):
         batch(Operation.DELETE, {}),
         batch(Operation.UPSERT, {"Ext__c": None}, key=("Ext__c",)),
         batch(Operation.UPSERT, {"Ext__c": ""}, key=("Ext__c",)),
+        batch(Operation.UPSERT, {"Ext__c": CLEAR}, key=("Ext__c",)),
     ],
 )
 def test_a_chunk_of_rows_without_a_target_sends_nothing(rows):

@@ -17,6 +17,7 @@ from aumconnect.connectors.salesforce.refusals import RETRYABLE, problems_of, ro
 from aumconnect.connectors.salesforce.rows import RowWriter
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
 from aumconnect.outcome import Outcome, Problem, Status
+from aumconnect.schema import CLEAR
 from aumconnect.wire import Exchange, Headers, Request, Response
 
 __all__ = ["write"]
@@ -51,7 +52,7 @@ def write(batch: Batch, *, path: str, headers: Mapping[str, str], idempotent: bo
         sent, refused = _with_ids(batch.changes)
         body = ""
     else:
-        sent, refused, body = _encoded(batch, key)
+        sent, refused, body = _encoded(batch)
     if not sent:
         return refused
     request = _request(batch, key, sent, body, path, headers, idempotent)
@@ -78,7 +79,7 @@ def _upsert_field(batch: Batch) -> str | None:
 # --- out -------------------------------------------------------------------------------------------------
 
 
-def _encoded(batch: Batch, key: str | None) -> tuple[list[Change], list[Outcome], str]:
+def _encoded(batch: Batch) -> tuple[list[Change], list[Outcome], str]:
     """The rows that can be sent, the others as rejections, and the JSON text of the first."""
     writer = RowWriter(batch.object, batch.schema)
     sent: list[Change] = []
@@ -86,26 +87,28 @@ def _encoded(batch: Batch, key: str | None) -> tuple[list[Change], list[Outcome]
     rows: list[str] = []
     for change in batch.changes:
         try:
-            rows.append(_row(writer, change, batch.operation, key))
+            rows.append(_row(writer, change, batch))
             sent.append(change)
         except ValueError as error:
             refused.append(_unsendable(change, str(error)))
     return sent, refused, '{"allOrNone":false,"records":[' + ",".join(rows) + "]}"
 
 
-def _row(writer: RowWriter, change: Change, operation: Operation, key: str | None) -> str:
-    if operation is Operation.UPDATE:
+def _row(writer: RowWriter, change: Change, batch: Batch) -> str:
+    if batch.operation is Operation.UPDATE:
         if change.id is None:
             raise ValueError("an update needs the record's id")
         return writer.row(change.values, id=change.id)
-    if key is None:
-        return writer.row(change.values)
-    values = change.values
-    if key not in values:
-        values = {**values, key: change.key[0] if change.key else None}
-    if values[key] in (None, ""):
-        raise ValueError(f"{key}: the key is empty")
+    values = _with_key(change, batch.key)
+    if batch.operation is Operation.UPSERT and values[batch.key[0]] in (None, "", CLEAR):
+        raise ValueError(f"{batch.key[0]}: the key is empty")
     return writer.row(values)
+
+
+def _with_key(change: Change, key: tuple[str, ...]) -> Mapping[str, Any]:
+    """A new record carries its key, or nobody would find it again: not the next run, not a look after a lost answer."""
+    missing = {name: value for name, value in zip(key, change.key, strict=False) if name not in change.values}
+    return {**missing, **change.values} if missing else change.values
 
 
 def _with_ids(changes: Sequence[Change]) -> tuple[list[Change], list[Outcome]]:
