@@ -87,12 +87,15 @@ class Spool:
 
     def __init__(self, chunks: Iterable[bytes] = (), *, in_memory: int = 1 << 20) -> None:
         self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=in_memory)  # noqa: SIM115  (closed by close())
+        self._at_end = True
         self.size = 0
         for chunk in chunks:
             self.write(chunk)
 
     def write(self, chunk: bytes) -> None:
-        self._file.seek(0, 2)
+        if not self._at_end:  # seeking writes the buffer out
+            self._file.seek(0, 2)
+            self._at_end = True
         self._file.write(chunk)
         self.size += len(chunk)
 
@@ -100,6 +103,7 @@ class Spool:
         """The content from its start, in pieces of at most ``size`` bytes."""
         position = 0
         while True:
+            self._at_end = False
             self._file.seek(position)
             chunk = self._file.read(size)
             if not chunk:
@@ -110,6 +114,7 @@ class Spool:
     def clear(self) -> None:
         self._file.seek(0)
         self._file.truncate()
+        self._at_end = True
         self.size = 0
 
     def close(self) -> None:
