@@ -28,6 +28,8 @@ class Finish:
         self._steps = tuple((c, c.slot, steps) for c in columns if (steps := steps_of(c)))
         self.always = bool(self._templates or self._inputs or self._steps)
         """Whether a row without gaps has anything to finish."""
+        late = self._templates or any(column.default is not NO_DEFAULT for column in columns)
+        self._order = tuple(column.slot for column in columns) if late else ()
         self.width = len(columns) - len(self._templates)
         """How many values a row without gaps has."""
 
@@ -43,6 +45,10 @@ class Finish:
             value = values.get(slot)
             if value is not None and value is not CLEAR and (found := _take(column, steps, values, value)):
                 problems.append(found)
+        if self._order:  # values that came late stand where a reader of the mapping looks for them
+            for slot in self._order:
+                if slot in values:
+                    values[slot] = values.pop(slot)
         return problems
 
     def _settle(self, values: Values, slot: str, field: str, default: Any, *, clears: bool) -> None:
