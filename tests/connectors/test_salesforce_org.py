@@ -173,6 +173,48 @@ def test_five_hundred_rows_are_three_requests(crm, fake):
     assert set(fake.commits.values()) == {1}
 
 
+def test_too_many_at_once_is_waited_out(crm, fake):
+    """HTTP 403 and no Retry-After: nothing was written, so even an insert is sent again."""
+    fake.faults.write(1, fake.too_many(), times=2)
+    report = crm.insert("Contact", rows("a", "b"), key="Ext__c")
+
+    assert report.counts == {Status.CREATED: 2}
+    assert set(fake.creations.values()) == {1}
+
+
+def test_a_day_whose_requests_are_used_up_ends_the_run_without_hammering(crm, fake):
+    crm.describe("Contact")
+    fake.daily_requests = fake.used_requests
+    before = fake.received
+    report = crm.upsert("Contact", rows(*(f"C-{n}" for n in range(1000))), key="Ext__c")
+
+    assert report.counts == {Status.FAILED: 1000}
+    assert fake.received - before <= 10  # what was in flight at once, and no more
+
+
+def test_a_maintenance_page_with_http_200_is_no_success(crm, fake):
+    fake.faults.write(1, faults.html_page())
+    report = crm.upsert("Contact", rows("a", "b"), key="Ext__c")
+
+    assert set(report.counts) <= {Status.CREATED, Status.UPSERTED}
+    assert len(list(fake["Contact"])) == 2
+
+
+@pytest.mark.parametrize("overridden", [False, True])
+def test_a_duplicate_rule_speaks_unless_overridden(fake, auth, overridden):
+    fake["Contact"].insert(LastName="Ada", Ext__c="first")
+    fake["Contact"].duplicate_rule = ("alert", ("LastName",))
+    connector = Salesforce("acme", duplicate_rule="allowSave=true" if overridden else None)
+    with Client(connector, auth=auth, transport=FakeTransport(fake), clock=fake.clock) as crm:
+        report = crm.insert("Contact", [{"Ext__c": "second", "LastName": "Ada"}], key="Ext__c")
+
+    outcome = told(report)[0]
+    if overridden:
+        assert outcome.status is Status.CREATED
+    else:
+        assert (outcome.status, outcome.error_class) == (Status.REJECTED, ErrorClass.DUPLICATE)
+
+
 @pytest.mark.parametrize("accident", [faults.lose_reply(), faults.lose_request(), faults.late_commit(20)])
 def test_a_lost_answer_makes_no_second_record(crm, fake, accident):
     fake.faults.write(1, accident)
