@@ -212,7 +212,7 @@ def _keys(mapping: Mapping, operation: Operation, schema: ObjectSchema) -> Itera
         elif column.key and target is not None:
             yield from _mismatch(column.kind, target)
     known = [schema.fields[name] for name in mapping.key if name in schema.fields]
-    if len(known) == len(mapping.key) and schema.id_field not in mapping.key:
+    if known and len(known) == len(mapping.key) and schema.id_field not in mapping.key:
         yield from _unique(known, operation, schema)
 
 
