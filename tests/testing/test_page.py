@@ -157,9 +157,16 @@ class TestRequestsAndChanges:
         httpx.put(emulator.url)
 
         assert see(emulator, "changes")["rows"] == [
-            {"object": "book", "id": "b7", "field": "note", "old": None, "new": "sold", "request": 1}
-            | {"at": 1_700_000_000.0, "by": ""}
+            {"object": "book", "id": "b7", "field": "note", "kind": "changed", "old": None, "new": "sold"}
+            | {"request": 1, "at": 1_700_000_000.0, "by": ""}
         ]
+
+    def test_a_record_made_or_deleted_is_one_change(self, emulator, shelf):
+        shelf.changes.append(Change("book", "b120", "", None, {"title": "New"}))
+        shelf.changes.append(Change("book", "b120", "", {"title": "New"}, None))
+
+        kinds = [(row["kind"], row["old"], row["new"]) for row in see(emulator, "changes")["rows"]]
+        assert kinds == [("deleted", None, None), ("created", None, None)]
 
     def test_a_record_comes_with_its_history(self, emulator):
         httpx.put(emulator.url)

@@ -80,7 +80,7 @@ async function singles(connection) {
   const made = await contacts.create({ LastName: "Single", Customer_Id__c: "S-1" });
   const updated = await contacts.update({ Id: made.id, FirstName: "Ada" });
   const upsertOld = await contacts.upsert({ Customer_Id__c: "S-1", Churn_Score__c: 0.5 }, "Customer_Id__c");
-  const upsertNew = await contacts.upsert({ Customer_Id__c: "S/2 ä", LastName: "New" }, "Customer_Id__c");
+  const upsertNew = await contacts.upsert({ Customer_Id__c: encodeURIComponent("S/2 ä"), LastName: "New" }, "Customer_Id__c"); // jsforce puts keys into URLs as they are
   const read = await contacts.retrieve(made.id);
   const destroyed = await contacts.destroy(made.id);
   return { made, updated, upsertOld, upsertNew, read, destroyed, gone: await refused(() => contacts.retrieve(made.id)) };
@@ -110,7 +110,8 @@ async function expiry(connection) {
   });
   const expire = () => fetch(`${url}/__emulator__/api/fault`, { method: "POST", headers: { "X-Emulator-Page": "1", "Content-Type": "application/json" }, body: JSON.stringify({ kind: "expire-token" }) });
   await expire();
-  const error = await refused(() => connection.query("SELECT Id FROM Contact LIMIT 1"));
+  const direct = new jsforce.Connection({ instanceUrl: connection.instanceUrl, accessToken: connection.accessToken, version });
+  const error = await refused(() => direct.query("SELECT Id FROM Contact LIMIT 1"));
   const found = await patient.query("SELECT Id FROM Contact LIMIT 1");
   return { error, refreshed, size: found.records.length };
 }

@@ -86,7 +86,7 @@ class TestCollections:
         assert [each["errors"][0]["statusCode"] for each in bad] == [
             "REQUIRED_FIELD_MISSING",
             "DUPLICATE_VALUE",
-            "REQUIRED_FIELD_MISSING",
+            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         ]
 
     def test_all_or_none_takes_the_good_rows_back(self, seen, org):
@@ -142,7 +142,7 @@ class TestSingleRecords:
         assert singles["upsertNew"]["created"] is True
         assert (singles["read"]["FirstName"], singles["read"]["Churn_Score__c"]) == ("Ada", 0.5)
         assert singles["destroyed"]["success"]
-        assert singles["gone"]["errorCode"] == "NOT_FOUND"
+        assert singles["gone"]["errorCode"] == "ENTITY_IS_DELETED"
 
 
 class TestErrors:

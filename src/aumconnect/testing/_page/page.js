@@ -83,7 +83,7 @@ const sheets = {
     row: (change) => make("tr", {},
       make("td", { class: "when" }, clock(change.at)),
       make("td", {}, `${change.object} `, recordLink(change.object, change.id)),
-      make("td", { class: "mono" }, change.field),
+      make("td", { class: "mono" }, change.field || "record"),
       make("td", { class: "wide" }, ...oldToNew(change)),
       make("td", {}, author(change))),
   },
@@ -121,6 +121,7 @@ function recordLink(object, id) {
 }
 
 function oldToNew(change) {
+  if (change.kind !== "changed") return [make(change.kind === "created" ? "ins" : "del", {}, change.kind)];
   return [make("span", { class: "unseen" }, "was "), make("del", {}, shown(change.old)), make("span", { class: "arrow", "aria-label": "now" }, "→"), make("ins", {}, shown(change.new))];
 }
 
@@ -194,7 +195,7 @@ function drawRecord({ record, history: past }) {
   const names = Object.keys(record ?? {});
   $("values").replaceChildren(...names.map((name) => fieldRow(name, record[name])));
   if (!record) $("values").append(make("tr", {}, make("td", {}, "This record has been deleted.")));
-  const items = past.map((change) => make("li", {}, make("span", { class: "when" }, `${clock(change.at)} · `, author(change)), make("code", {}, change.field), " ", ...oldToNew(change)));
+  const items = past.map((change) => make("li", {}, make("span", { class: "when" }, `${clock(change.at)} · `, author(change)), make("code", {}, change.field || "record"), " ", ...oldToNew(change)));
   $("history").replaceChildren(...(items.length ? items : [make("li", { class: "none" }, "Unchanged since it was made.")]));
 }
 

@@ -155,12 +155,15 @@ def _page(rows: Iterable[Any], query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _change(change: FieldChange) -> dict[str, Any]:
+    """``kind`` is changed, created or deleted; only the first has values."""
+    kind = "changed" if change.field else "created" if change.old is None else "deleted"
     return {
         "object": change.object,
         "id": change.id,
         "field": change.field,
-        "old": _value(change.old),
-        "new": _value(change.new),
+        "kind": kind,
+        "old": _value(change.old) if change.field else None,
+        "new": _value(change.new) if change.field else None,
         "request": change.request,
         "at": change.at,
         "by": change.by,
