@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import random
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -22,7 +25,7 @@ from aumconnect.client import AsyncClient, Client
 from aumconnect.connector import Batch, Change, Operation
 from aumconnect.connectors.salesforce import Salesforce
 from aumconnect.errors import AuthenticationError, ConfigurationError, ErrorClass
-from aumconnect.outcome import Status
+from aumconnect.outcome import WRITTEN, Status
 from aumconnect.schema import CLEAR, Reference
 from aumconnect.testing import faults
 from aumconnect.testing.emulator import serve
@@ -234,6 +237,49 @@ def test_a_lost_insert_is_looked_up_before_anything_is_sent_again(fake, auth):
 
     assert report.counts == {Status.CREATED: 2}
     assert fake.mutations == 1
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("AUMCONNECT_SALESFORCE_SEEDS", "20"))))
+def test_whatever_happens_no_record_is_lost_doubled_or_misreported(seed):
+    """A quarter of all requests meets an accident; sessions end after a few requests."""
+    chance = random.Random(seed)
+    fake = furnish(FakeSalesforce())
+    auth = ClientCredentials(fake.logins.consumer_key, fake.logins.consumer_secret)
+    fake.logins.session_requests = chance.choice([None, 3, 5])
+    write, count = chance.choice(["upsert", "insert"]), chance.choice([3, 250, 450])
+    with Client(
+        Salesforce("acme"), auth=auth, transport=FakeTransport(fake), clock=fake.clock, settle_wait=5000.0
+    ) as crm:
+        crm.describe("Contact")
+        fake.faults.each(lambda request, _: chance.choice(accidents(fake)) if chance.random() < 0.25 else None)
+        report = getattr(crm, write)("Contact", rows(*(f"C-{n}" for n in range(count))), key="Ext__c")
+    fake.faults.clear()
+    fake.clock.advance(10_000)
+    fake.settle()
+
+    there = Counter(record["Ext__c"] for record in fake["Contact"])
+    assert sum(report.counts.values()) == count
+    assert set(fake.creations.values()) <= {1}
+    for outcome in report.outcomes():
+        if outcome.status is not Status.UNKNOWN:
+            assert there[f"C-{outcome.ref}"] == (outcome.status in WRITTEN)
+
+
+def accidents(fake):
+    return [
+        faults.lose_reply(),
+        faults.lose_request(),
+        faults.late_commit(5),
+        faults.late_commit(500),
+        faults.truncate(30),
+        faults.unreachable(),
+        faults.html_page(),
+        faults.answer(500),
+        faults.answer(502),
+        faults.expire_token(),
+        fake.busy(),
+        fake.too_many(),
+    ]
 
 
 @pytest.mark.parametrize("sinks", [False, True], ids=["a row's error", "the whole request's"])
