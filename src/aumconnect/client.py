@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
@@ -446,8 +446,19 @@ class AsyncClient(_Connection):
         """See `Client.write`. A cancellation finishes what is in flight, then passes."""
         writing = await self.run(self._prepared(operation, what, rows, key))
         report, engine = Report(), self._engine_for(writing)
-        await apump(engine, writing.rows(), self._runner, None, self.clock, on_outcomes=report.add)
+        await self.carry(engine, writing.rows(), on_outcomes=report.add)
         return _ended(report, engine, writing)
+
+    async def carry(
+        self,
+        engine: Engine,
+        source: Iterable[Row] | AsyncIterable[Row],
+        *,
+        journal: Journal | None = None,
+        on_outcomes: Callable[[Sequence[Outcome]], None] | None = None,
+    ) -> None:
+        """Run ``engine`` to its end."""
+        await apump(engine, source, self._runner, journal, self.clock, on_outcomes=on_outcomes)
 
 
 def _able(connector: Connector, power: Any, what: str) -> Any:

@@ -14,15 +14,21 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any, ClassVar, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
-from aumconnect._clock import Clock
+from aumconnect._clock import SYSTEM_CLOCK, Clock
 from aumconnect._near import did_you_mean
 from aumconnect.errors import ConfigurationError
 from aumconnect.testing.clock import VirtualClock
 from aumconnect.testing.fakes._changes import FieldChange, differences
 from aumconnect.testing.faults import Accident, Decide, Faults
+from aumconnect.testing.faults import answer as refuse_with
+from aumconnect.testing.transport import AsyncFakeTransport, FakeTransport
 from aumconnect.wire import Delay, Drop, Request, Response
+
+if TYPE_CHECKING:
+    from aumconnect.client import AsyncClient, Client
+    from aumconnect.connector import Connector
 
 __all__ = ["Fake", "FieldChange", "Options", "fake_of"]
 
@@ -52,6 +58,11 @@ class Fake(ABC):
 
     id_field: ClassVar[str] = "Id"
     """Under which name a record of `tables` holds its id."""
+    stamps: ClassVar[frozenset[str]] = frozenset()
+    """Fields the system sets by itself on every write; no news in `changes`."""
+
+    connection_url: ClassVar[str] = ""
+    """What names this system for `aumconnect.Client`, in memory."""
 
     def __init__(self, *, clock: Clock | None = None, faults: Decide | None = None, latency: float = 0.0) -> None:
         self.clock: Clock = clock or VirtualClock()
@@ -74,6 +85,34 @@ class Fake(ABC):
     def mutates(self, request: Request) -> bool:
         """Whether this request asks to write something."""
         return request.method not in ("GET", "HEAD", "OPTIONS")
+
+    def auth(self) -> Any:
+        """A credential that this fake accepts; None where there are no logins."""
+        return None
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log, message or pickle may hold."""
+        return []
+
+    def busy(self) -> Accident:
+        """How this system says that it is too busy just now; nothing is done."""
+        return refuse_with(429, headers={"Retry-After": "1"})
+
+    def client(self, target: str | Connector | None = None, **options: Any) -> Client:
+        """A client of this fake, without a network and in the fake's time; ``options`` as for `aumconnect.Client`."""
+        from aumconnect.client import Client
+
+        return Client(target or self.connection_url, transport=FakeTransport(self), **self._defaults(options))
+
+    def async_client(self, target: str | Connector | None = None, **options: Any) -> AsyncClient:
+        """The same for an event loop."""
+        from aumconnect.client import AsyncClient
+
+        return AsyncClient(target or self.connection_url, transport=AsyncFakeTransport(self), **self._defaults(options))
+
+    def _defaults(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {"clock": self.clock, "auth": self.auth(), **options}
 
     def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Every object's records in the order they were made, for people to look at."""
@@ -122,6 +161,8 @@ class Fake(ABC):
         """
         request, at = self._number if by is None else None, self.clock.epoch()
         for name, old, new in differences(before, after):
+            if name in self.stamps:
+                continue
             self.changes.append(FieldChange(object, id, name, old, new, request, at, by or ""))
 
     def _meet(self, accident: Accident, request: Request) -> Response:
@@ -147,14 +188,14 @@ class Fake(ABC):
 
 
 def fake_of(connector: str, **options: Any) -> Fake:
-    """A new fake of the system that a built-in connector of this name talks to; ``options`` are its own.
+    """A new fake of the system that a built-in connector of this name talks to, in real time; ``options`` are its own.
 
     Raises `ConfigurationError` with the near names for an unknown one.
     """
     if connector not in FAKES:
         raise ConfigurationError(f"there is no fake of {connector!r}", hint=did_you_mean(connector, FAKES))
     module = import_module(f"{__name__}.{connector}")
-    return cast("Fake", getattr(module, FAKES[connector])(**options))
+    return cast("Fake", getattr(module, FAKES[connector])(**{"clock": SYSTEM_CLOCK, **options}))
 
 
 @dataclass(order=True, slots=True)

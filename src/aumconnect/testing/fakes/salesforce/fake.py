@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 from urllib.parse import urlsplit
 
+from aumconnect.auth import ClientCredentials
 from aumconnect.testing.fakes import Fake, Options
 from aumconnect.testing.fakes._tables import PERSON, Store
 from aumconnect.testing.fakes.salesforce import entrance, resources
@@ -43,6 +44,8 @@ class FakeSalesforce(Fake):
     """
 
     id_field = "Id"
+    stamps = frozenset({"LastModifiedDate", "LastModifiedById", "SystemModstamp"})
+    connection_url = "salesforce://acme.my.salesforce.com"
 
     def __init__(self, *, sandbox: bool = False, **options: Unpack[Options]) -> None:
         super().__init__(**options)
@@ -91,13 +94,15 @@ class FakeSalesforce(Fake):
     def expire_tokens(self) -> None:
         self.logins.expire()
 
+    def auth(self) -> ClientCredentials:
+        return ClientCredentials(self.logins.consumer_key, self.logins.consumer_secret)
+
     @property
     def secrets(self) -> list[str]:
-        """What no log, message or pickle may hold."""
         return self.logins.secrets
 
     def busy(self) -> Accident:
-        """How this system says that it is too busy just now: HTTP 503, nothing was done."""
+        """HTTP 503; nothing was done."""
         return refuse_with(503, [{"message": "Server is busy", "errorCode": "SERVER_UNAVAILABLE"}])
 
     def too_many(self) -> Accident:
@@ -110,8 +115,11 @@ class FakeSalesforce(Fake):
 
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str = PERSON) -> None:
         table = self.org[object]
-        table.current(id)
-        table.save(id, {field: value}, by=by)
+        known = table.field(field)
+        if known is None or not known.updateable:
+            raise ValueError(f"{object} has no field {field} that a person could edit")
+        if table.current(id).get(field) != table.as_kept(field, value):
+            table.save(id, {field: value}, by=by)
 
     # --- what a request does ---
 

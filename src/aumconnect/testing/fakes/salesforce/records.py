@@ -57,6 +57,10 @@ class SObject(Table):
         field = self._relations.get(name.lower())
         return field if field is not None and not field.hidden else None
 
+    def as_kept(self, name: str, value: Any) -> Any:
+        """What the field would hold if a person typed this value. Raises `ValueError` for one it must not have."""
+        return self._converted({name: value}, creating=False, by=PERSON)[self.fields[name].name]
+
     def key_of(self, values: Mapping[str, Any]) -> str:
         """By what the fake counts commits: the first external id that has a value, else the record's id."""
         for field in self.fields.values():
