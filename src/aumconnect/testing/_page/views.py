@@ -78,7 +78,8 @@ class Views:
     def records(self, query: Mapping[str, str]) -> Any:
         """One page of an object's records that hold ``search`` anywhere, whatever its case.
 
-        ``columns`` are the fields that hold something on this page, those that somebody changed first.
+        ``columns`` are the fields that hold something on this page: first those that somebody changed, last those
+        that are the same in every row.
         """
         name = query.get("object", "")
         rows = self._rows(name)
@@ -86,9 +87,8 @@ class Views:
             rows = [row for row in rows if any(wanted in _text(value) for value in row.values())]
         page = _page(rows, query)
         written = dict.fromkeys(change.field for change in self._changes() if change.object == name)
-        filled = dict.fromkeys(field for row in page["rows"] for field, value in row.items() if value not in (None, ""))
-        columns = dict.fromkeys([self._id_field, *(field for field in written if field in filled), *filled])
-        page |= {"rows": [_plain(row) for row in page["rows"]], "columns": list(columns)}
+        page["rows"] = [_plain(row) for row in page["rows"]]
+        page["columns"] = _columns(page["rows"], [self._id_field, *written])
         return page
 
     def record(self, query: Mapping[str, str]) -> Any:
@@ -152,6 +152,16 @@ def _page(rows: Iterable[Any], query: Mapping[str, str]) -> dict[str, Any]:
     wanted = query.get("page", "1")
     page = min(max(1, int(wanted) if wanted.isdecimal() else 1), pages)
     return {"total": total, "page": page, "pages": pages, "rows": list(islice(rows, (page - 1) * PAGE, page * PAGE))}
+
+
+def _columns(rows: Sequence[Values], first: Sequence[str]) -> list[str]:
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            seen.setdefault(name, set()).add(_text(value))
+    filled = [name for name, values in seen.items() if values != {""}]
+    varied = [name for name in filled if len(seen[name]) > 1]
+    return list(dict.fromkeys([*(name for name in first if name in filled), *varied, *filled]))
 
 
 def _change(change: FieldChange) -> dict[str, Any]:
