@@ -4,26 +4,32 @@ import json
 
 import httpx
 import pytest
+from salesforce_org import open_org
 
 from aumconnect.testing.emulator import serve
-from aumconnect.testing.fakes.memory import FakeMemory
 
-WRITE = {"operation": "upsert", "key": ["code"], "rows": [{"ref": 0, "values": {"code": "A-000", "score": 1}}]}
-TASK = {"object": "Item", "search": "a-077", "field": "score", "value": "0.25"}
+TASK = {"object": "Contact", "search": "a-077", "field": "Churn_Score__c", "value": "0.25"}
+WRITE = {"records": [{"attributes": {"type": "Contact"}, "Customer_Id__c": "A-000", "Churn_Score__c": 1}]}
+
+
+def write_something(org, url):
+    headers = {"Authorization": f"Bearer {org.logins.issue()}"}
+    path = "/services/data/v60.0/composite/sobjects/Contact/Customer_Id__c"
+    httpx.patch(url + path, headers=headers, json=WRITE).raise_for_status()
 
 
 @pytest.fixture(
     scope="module", params=[(1280, "light"), (1280, "dark"), (390, "light")], ids=lambda case: f"{case[0]}-{case[1]}"
 )
 def visit(node, chromium, request):
-    """What the browser saw, and the fake it was shown."""
+    """What the browser saw, and the org it was shown."""
     width, colors = request.param
-    fake = FakeMemory()
+    org = open_org()
     for number in range(120):
-        fake.add("Item", code=f"A-{number:03}", label=f"Item {number}", score=number / 120, band="mid")
-    with serve(fake) as emulator:
-        httpx.post(f"{emulator.url}/objects/Item/write", json=WRITE).raise_for_status()
-        return node("page.mjs", emulator.url, str(width), colors, json.dumps(TASK), chromium), fake
+        org["Contact"].insert(Customer_Id__c=f"A-{number:03}", LastName=f"Person {number}", Churn_Score__c=number / 120)
+    with serve(org) as emulator:
+        write_something(org, emulator.url)
+        return node("page.mjs", emulator.url, str(width), colors, json.dumps(TASK), chromium), org
 
 
 @pytest.mark.parametrize("trouble", ["console", "errors", "elsewhere", "overflow", "barriers"])
@@ -34,11 +40,17 @@ def test_there_is_no(visit, trouble):
     assert seen[trouble] == []
 
 
-def test_an_edit_made_in_the_page_is_a_persons_in_the_fake(visit):
-    seen, fake = visit
+def test_an_edit_made_in_the_page_is_a_persons_in_the_org(visit):
+    seen, org = visit
 
-    assert float(fake["Item"].one(code="A-077")["score"]) == 0.25
-    assert (fake.changes[-1].field, fake.changes[-1].by) == ("score", "person")
+    assert org["Contact"].one(Customer_Id__c="A-077")["Churn_Score__c"] == 0.25
+    assert (org.changes[-1].field, org.changes[-1].by) == ("Churn_Score__c", "person")
     assert "person" in seen["history"]
     assert "0.25" in seen["changes"]
-    assert "POST" in seen["requests"]
+
+
+def test_requests_are_shown_with_their_status(visit):
+    seen, _ = visit
+
+    assert "PATCH" in seen["requests"]
+    assert "200" in seen["requests"]
