@@ -33,6 +33,10 @@ def test_columns_find_their_fields_and_the_unique_one_is_the_key() -> None:
     assert found.unmatched == ("weather",)
 
 
+def test_a_column_named_by_a_part_of_the_field_is_enough() -> None:
+    assert {"Churn_Score__c": "score", "Churn_Band__c": "band"} == propose(CONTACT, ["score", "band", "noise"]).fields
+
+
 def test_a_column_that_repeats_itself_is_no_key() -> None:
     found = propose(CONTACT, ["customer_id"], [{"customer_id": "same"}] * 20)
 

@@ -83,14 +83,23 @@ def _key(
 
 
 def _alike(column: str, field: FieldSchema) -> float:
-    wanted = _plain(column)
-    return max(
-        difflib.SequenceMatcher(None, wanted, _plain(name)).ratio() for name in (field.name, field.label or field.name)
-    )
+    """How alike the names are, 0 to 1: letter by letter, or because one's words are among the other's."""
+    names = (field.name, field.label or field.name)
+    return max(_likeness(_words(column), _words(name)) for name in names)
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"__[a-z]$", "", name.lower()))
+def _likeness(column: Sequence[str], name: Sequence[str]) -> float:
+    by_letter = difflib.SequenceMatcher(None, "".join(column), "".join(name)).ratio()
+    shared = set(column) & set(name)
+    if column and shared in (set(column), set(name)):
+        return max(by_letter, CLOSE + (1 - CLOSE) * len(shared) / max(len(column), len(name)))
+    return by_letter
+
+
+def _words(name: str) -> list[str]:
+    """``Churn_Score__c``, ``churnScore`` and ``churn score`` are the words churn and score."""
+    plain = re.sub(r"__[a-z]$", "", name)
+    return re.findall(r"[a-z]+|[0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", plain).lower())
 
 
 def toml_string(value: str) -> str:
