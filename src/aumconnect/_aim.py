@@ -67,11 +67,11 @@ def _same_record(change: Change) -> Outcome:
     return Outcome.rejected(change.ref, [problem], key=change.key, id=change.id)
 
 
-def readable(connector: Connector, change: Change) -> bool:
-    """Whether the record that ``change`` means can be read back."""
+def readable(connector: Connector, batch: Batch, change: Change) -> bool:
+    """Whether the record that ``change`` of ``batch`` means can be read back."""
     if change.id is not None and isinstance(connector, ReadsById):
         return True
-    return bool(change.key) and isinstance(connector, ReadsByKey)
+    return bool(batch.key and change.key) and isinstance(connector, ReadsByKey)
 
 
 def reconciled(connector: Connector, batch: Batch) -> Exchange[list[Outcome | None]]:

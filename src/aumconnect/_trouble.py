@@ -245,8 +245,8 @@ class Trouble:
 
     def _look_up(self, chunk: Chunk, changes: Sequence[Change], last_sent: float) -> None:
         """Park these rows until the system can no longer carry them out; give up those that cannot be read."""
-        can = [change for change in changes if readable(self._connector, change)]
-        cannot = [change for change in changes if not readable(self._connector, change)]
+        can = [change for change in changes if readable(self._connector, chunk.batch, change)]
+        cannot = [change for change in changes if not readable(self._connector, chunk.batch, change)]
         if can:
             self._doubtful.update(change.ref for change in can)
             settled_at = last_sent + self._connector.capabilities.settle_time

@@ -116,6 +116,8 @@ class FakeMemory(Fake):
     ``job_seconds``: how long a bulk job runs. ``throttle`` and quota are made with ``faults``.
     """
 
+    connection_url = "memory://fake"
+
     def __init__(
         self,
         *schemas: ObjectSchema,
