@@ -33,7 +33,7 @@ def everyone() -> pd.DataFrame:
 
 
 def _table(path: Path, columns: list[str], skip: int) -> pd.DataFrame:
-    table = pd.read_csv(path, sep=r"\s+", names=columns, skiprows=skip, dtype={"customer_id": str, "sample_id": str})
+    table = pd.read_csv(path, sep=r"\s+", names=columns, skiprows=skip, dtype={"customer_id": str, "date": str})
     table["date"] = pd.to_datetime(table["date"], format="%Y%m%d")
     return table[["customer_id", "date", "dollars"]]
 

@@ -51,7 +51,7 @@ class Stage:
         self.console.print(Text.assemble(("✓ ", "bold green") if holds else ("✗ ", "bold red"), text))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
-        drawn = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+        drawn = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0), show_header=any(columns))
         for name in columns:
             drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
         for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from aumconnect.demo import shop
 from aumconnect.demo.stage import Stage
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import Outcome, Status
-from aumconnect.report import Report
+from aumconnect.report import Reason
 from aumconnect.testing.emulator import serve
 from aumconnect.testing.fakes.salesforce import FakeSalesforce
 from aumconnect.writeback import Plan, Project
@@ -22,7 +22,7 @@ __all__ = ["run"]
 JOB = "customer_value"
 EDITED = "00111"
 """A customer whose band a person changes by hand."""
-RESCORED = (EDITED, "00226", "00361", "00409", "00529")
+RESCORED = (EDITED, "00228", "00441", "00564", "00619")
 """Customers with new scores the next morning."""
 NEXT_MORNING = "1997-10-02T00:00:00Z"
 
@@ -35,10 +35,9 @@ def run(keep: Path | None = None, *, as_json: bool = False) -> int:
         _lay_out(folder, emulator.url)
         stage.title(
             "aumconnect demo",
-            "A model looked at nine months of purchases of 2,357 customers of a CD shop and predicts the next nine.",
-            "Its predictions shall reach the people who speak to these customers, in the CRM.",
-            f"The CRM: a stand-in for Salesforce at {emulator.url}",
-            f"The job: {folder / 'aumconnect.toml'}",
+            "2,357 customers of a CD shop: a model saw what they bought in nine months",
+            "and predicts the next nine. The people who speak to them work in the CRM,",
+            f"here a stand-in for Salesforce at {emulator.url}.",
         )
         with _credentials(crm), Project(folder / "aumconnect.toml") as project:
             held = Story(stage, crm, project, folder).tell()
@@ -71,7 +70,8 @@ class Story:
         self._claim("nothing has been written", holds=self._crm.mutations == 0)
         self._stage.act("Apply", f"aumconnect apply {JOB}")
         report = plan.apply()
-        self._show(report)
+        self._stage.say(report.summary())
+        self._show(report.reasons())
         written = sum(count for status, count in report.counts.items() if status is Status.UPDATED)
         self._claim(
             f"{written:,} records written in {self._crm.mutations} requests, each exactly once; "
@@ -84,7 +84,7 @@ class Story:
         self._stage.act("The same file again", f"aumconnect apply {JOB}")
         before = self._crm.mutations
         report = self._job.plan().apply()
-        self._show(report)
+        self._stage.say(report.summary())
         sent = self._crm.mutations - before
         self._claim(f"{sent} requests that write: what has not changed is not sent", holds=sent == 0)
         self._stage.facts["second_run"] = {**report.to_json(), "mutating_requests": sent}
@@ -99,7 +99,8 @@ class Story:
         )
         (self._folder / "predictions.csv").write_text(shop.rescored(RESCORED, NEXT_MORNING))
         report = self._job.plan().apply()
-        self._show(report)
+        self._stage.say(report.summary())
+        self._show([reason for reason in report.reasons() if EDITED in (reason.example.key if reason.example else ())])
         kept = self._crm["Contact"].one(Customer_Id__c=EDITED)["Value_Band__c"]
         self._claim(f"{contact['Name']} is still {kept!r}: a person's edit is respected", holds=kept == "low")
         self._stage.facts["human_edit"] = {**report.to_json(), "band": kept}
@@ -110,7 +111,7 @@ class Story:
         ended = [(count, reason) for reason, count in sorted(summary.reasons.items(), key=lambda item: -item[1])]
         self._stage.table(("rows", "not to be sent, because"), ended, right=("rows",))
         changes = [
-            (change.key[0], found.field, found.old, found.new) for change in plan.sample(2) for found in change.fields
+            (change.key[0], found.field, found.old, found.new) for change in plan.sample(1) for found in change.fields
         ]
         self._stage.say("")
         self._stage.table(("customer", "field", "old", "new"), changes)
@@ -119,11 +120,9 @@ class Story:
         for guard in plan.guards:
             self._stage.say(f"guard {guard.name}: {guard.share:.1%}, allowed {guard.limit.limit:.0%}")
 
-    def _show(self, report: Report) -> None:
-        self._stage.say(report.summary())
-        rows = [(r.count, r.status.value, r.field, r.message or r.code, _row(r.example)) for r in report.reasons(8)]
-        if rows:
-            self._stage.table(("rows", "outcome", "field", "reason", "for example"), rows, right=("rows",))
+    def _show(self, reasons: Sequence[Reason]) -> None:
+        rows = [(r.count, r.status.value, r.message or r.code, _row(r.example)) for r in reasons]
+        self._stage.table(("rows", "outcome", "reason", "for example"), rows, right=("rows",))
 
     def _claim(self, text: str, *, holds: bool) -> None:
         self._held = self._held and holds
@@ -134,7 +133,7 @@ def _row(example: Outcome | None) -> str:
     if example is None:
         return ""
     key = ", ".join(map(str, example.key))
-    return f"row {example.ref + 1}" + (f", {key}" if key else "")
+    return f"row {example.ref}" + (f", {key}" if key else "")
 
 
 @contextmanager
@@ -174,13 +173,16 @@ def _credentials(crm: FakeSalesforce) -> Iterator[None]:
 def _what_next(stage: Stage, folder: Path | None) -> None:
     stage.act("Look around")
     if folder:
-        stage.say(
-            f"{folder}/aumconnect.toml is the job, predictions.csv beside it its source, aumconnect.db what was done."
-        )
-        stage.say(f"aumconnect runs {JOB} --file {folder}/aumconnect.toml        the three runs")
-        stage.say(f"aumconnect rejects {JOB} --file {folder}/aumconnect.toml     the rows to mend")
+        job_file = f"--file {folder / 'aumconnect.toml'}"
+        commands = [
+            (f"aumconnect runs {JOB} {job_file}", "what was done"),
+            (f"aumconnect rejects {JOB} -o fixme.csv {job_file}", "the rows to mend"),
+        ]
     else:
-        stage.say("aumconnect demo --keep demo            leaves the job file, the predictions and the ledger in demo/")
-    stage.say("aumconnect emulator salesforce         a stand-in of your own, with a page to look at it")
-    stage.say("aumconnect init crm:Contact FILE.csv   a first job file from your own predictions")
+        commands = [("aumconnect demo --keep demo", "leaves its files in demo/")]
+    commands += [
+        ("aumconnect emulator salesforce", "a stand-in of your own, with a page"),
+        ("aumconnect init crm:Contact FILE.csv", "a job file from your own predictions"),
+    ]
+    stage.table(("", ""), commands)
     stage.say(f"\n{stage.seconds:.1f} s in all.")
