@@ -67,7 +67,13 @@ def test_the_example_of_the_documentation_is_understood(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said", "hint"),
     [
-        ('model = { name = "churn"', 'modle = { name = "churn"', 14, "writebacks.churn.modle: there is no such", "'model'"),
+        (
+            'model = { name = "churn"',
+            'modle = { name = "churn"',
+            14,
+            "writebacks.churn.modle: there is no such",
+            "'model'",
+        ),
         ('on_human_edit = "skip"', 'on_human_edit = "ask"', 13, "one of skip, overwrite, report", None),
         ('missing = "clear"', 'misng = "clear"', 19, "Churn_Band__c.misng", "'missing'"),
         ('to = "crm:Contact"', 'to = "cmr:Contact"', 10, "there is no connection 'cmr'", "'crm'"),
@@ -80,7 +86,13 @@ def test_the_example_of_the_documentation_is_understood(tmp_path: Path) -> None:
         ('ledger = "runs.db"', 'ledger = "postgresql://me:hunter2@db/x"', 1, "a password in clear", "env:"),
         ('operation = "update"\n', "", 8, "operation is missing", None),
         ('kind = "client_credentials"', 'kind = "client_credential"', 5, "connections.crm.auth", None),
-        ("\n[writebacks.churn.fields]", "\n[writebakcs.x]\n[writebacks.churn.fields]", 17, "writebakcs", "'writebacks'"),
+        (
+            "\n[writebacks.churn.fields]",
+            "\n[writebakcs.x]\n[writebacks.churn.fields]",
+            17,
+            "writebakcs",
+            "'writebacks'",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_line(

@@ -59,13 +59,14 @@ def planned(ref: int, **values: object) -> Planned:
 
 def begun(ledger: Ledger, rows: Sequence[Planned]) -> Book:
     scope = ledger.scope("churn", "memory:1", "Contact")
-    run = ledger.begin_plan(scope, operation="upsert", key=("Ext",), fields=PRINTS.fields)
+    run = ledger.new_id()
+    ledger.begin_plan(scope, run, operation="upsert", key=("Ext",), fields=PRINTS.fields)
     for seq, at in enumerate(range(0, len(rows), 3)):
         ledger.save_chunk(run, seq, rows[at : at + 3])
     lease = ledger.lease("churn").take(heartbeat=False)
     ledger.start(lease, run)
     journal = ledger.journal(lease, run)
-    return Book(ledger, scope, run, lease, journal, list(journal.changes(ledger.planned(run))))
+    return Book(ledger, scope, run, lease, journal, list(journal.source(ledger.planned(run))))
 
 
 def updated(*refs: int) -> list[Outcome]:
@@ -87,7 +88,7 @@ def test_what_was_written_is_remembered_and_the_rest_is_not(ledger: Ledger) -> N
     lost = Outcome(2, Status.UNKNOWN, key=("C-2",), problems=(Problem("lost", "no answer"),))
     failed = Outcome.failed(3, Problem("busy", "locked"), key=("C-3",))
     book.journal.commit([Outcomes(0, [*updated(0, 1), lost, failed], 2.0)])
-    book.journal.end({"updated": 2}, {}, 3.0)
+    book.journal.end({}, {})
     state = ledger.state(book.scope)
     keys = [row.stamp.key for row in rows]
     assert state.payloads(keys) == {keys[ref]: rows[ref].stamp.payload for ref in (0, 1)}
@@ -98,12 +99,12 @@ def test_a_rejected_row_keeps_what_was_written_before(ledger: Ledger) -> None:
     """It is not sent again, and a human edit can still be told from our own last write."""
     book = begun(ledger, [planned(0)])
     book.journal.commit([book.intent(0, 0), Outcomes(0, updated(0), 2.0)])
-    book.journal.end({}, {}, 3.0)
+    book.journal.end({}, {})
     book.lease.release()
     again = begun(ledger, [planned(0, score=5.0)])
     no = Outcome.rejected(0, [Problem("too-large", "score")], key=("C-0",))
     again.journal.commit([again.intent(0, 0), Outcomes(0, [no], 2.0)])
-    again.journal.end({}, {}, 3.0)
+    again.journal.end({}, {})
     key = planned(0).stamp.key
     state = ledger.state(book.scope)
     found = state.remembered([key])[key]
@@ -116,7 +117,7 @@ def test_a_rejected_row_keeps_what_was_written_before(ledger: Ledger) -> None:
 def test_a_second_account_knows_nothing_of_the_first(ledger: Ledger) -> None:
     book = begun(ledger, [planned(0)])
     book.journal.commit([book.intent(0, 0), Outcomes(0, updated(0), 2.0)])
-    book.journal.end({}, {}, 3.0)
+    book.journal.end({}, {})
     other = ledger.scope("churn", "memory:2", "Contact")
     assert other.id != book.scope.id
     assert ledger.state(other).empty
@@ -138,7 +139,7 @@ def test_outcomes_a_dead_run_did_not_fold_are_not_lost(ledger: Ledger) -> None:
     book.journal.commit([book.intent(0, 0, 1), Outcomes(0, [*updated(0), no], 2.0)])
     again = book.reopened()
     assert ledger.state(book.scope).empty
-    again.journal.end({}, {}, 4.0)
+    again.journal.end({}, {})
     key = planned(1).stamp.key
     found = ledger.state(book.scope).remembered([key, planned(0).stamp.key])
     assert found[planned(0).stamp.key].id == "id0"
@@ -173,7 +174,7 @@ def test_unknown_rows_stay_open_for_the_next_run(ledger: Ledger) -> None:
     book = begun(ledger, [planned(0)])
     unknown = Outcome(0, Status.UNKNOWN, key=("C-0",))
     book.journal.commit([book.intent(0, 0), Outcomes(0, [unknown], 2.0)])
-    book.journal.end({"unknown": 1}, {}, 3.0)
+    book.journal.end({}, {})
     assert [run.id for run in ledger.unfinished(book.scope)] == [book.run]
     (found,) = book.reopened().journal.recovered("Contact", None)
     assert found.batch.changes == (book.changes[0],)
@@ -194,10 +195,10 @@ def test_what_needs_attention_is_kept_row_by_row(ledger: Ledger) -> None:
 def test_old_runs_lose_their_rows_but_not_their_record(ledger: Ledger) -> None:
     book = begun(ledger, [planned(0)])
     book.journal.commit([book.intent(0, 0), Outcomes(0, updated(0), 2.0)])
-    book.journal.end({"updated": 1}, {"model": "churn 3"}, 3.0)
+    book.journal.end({"skipped": 1}, {"model": "churn 3"})
     ledger.prune(book.scope, keep=0)
     assert list(ledger.planned(book.run)) == []
-    assert ledger.runs("churn")[0].counts == {"updated": 1}
+    assert ledger.runs("churn")[0].counts == {"updated": 1, "skipped": 1}
     assert ledger.run(book.run).details == {"model": "churn 3"}
 
 
@@ -227,7 +228,7 @@ book = begun(ledger, [planned(ref) for ref in range(50)])
 book.journal.commit([book.intent(0, 0, 1), Outcomes(0, updated(0, 1), 2.0)])
 if {crash}:
     os._exit(9)
-book.journal.end({{}}, {{}}, 3.0)
+book.journal.end({{}}, {{}})
 book.lease.release()
 ledger.close()
 """
@@ -292,7 +293,7 @@ def test_an_old_copy_is_noticed(tmp_path: Path) -> None:
     with Ledger(str(path)) as ledger:
         book = begun(ledger, [planned(0)])
         book.journal.commit([book.intent(0, 0), Outcomes(0, updated(0), 2.0)])
-        book.journal.end({}, {}, 3.0)
+        book.journal.end({}, {})
         book.lease.release()
     path.write_bytes(copy)
     with pytest.raises(LedgerError, match="lacks its last 2 commits"):

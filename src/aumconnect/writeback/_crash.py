@@ -11,8 +11,12 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["PLACES", "hook"]
+from aumconnect.wire import Exchange, Request
+
+__all__ = ["PLACES", "around_sends", "hook"]
 
 PLACES = ("lease", "plan", "intent", "send", "outcome", "fold", "reconcile")
 
@@ -28,3 +32,26 @@ def hook(place: str, side: str) -> None:
     _passed[here] += 1
     if wanted in (here if _passed[here] == 1 else "", f"{here}:{_passed[here]}"):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def around_sends(around: Callable[[Exchange[Any]], Exchange[Any]]) -> Callable[[Exchange[Any]], Exchange[Any]]:
+    """``around``, with the place ``send:after`` behind every answer to a request that writes."""
+    if not os.environ.get("AUMCONNECT_CRASH", "").startswith("send:after"):
+        return around
+    return lambda exchange: _watched(around(exchange))
+
+
+def _watched(exchange: Exchange[Any]) -> Exchange[Any]:
+    try:
+        effect = next(exchange)
+        while True:
+            try:
+                result = yield effect
+            except Exception as error:  # noqa: BLE001  (it belongs to the exchange)
+                effect = exchange.throw(error)
+                continue
+            if isinstance(effect, Request) and not effect.safe:
+                hook("send", "after")
+            effect = exchange.send(result)
+    except StopIteration as done:
+        return done.value

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Select, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, Select, Table, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from aumconnect._clock import SYSTEM_CLOCK, Clock
 from aumconnect.errors import ConfigurationError, LedgerError
 
-__all__ = ["Database", "change", "database_url", "fetch", "file_system", "keep", "save", "save_tuples"]
+__all__ = ["Database", "bodies", "change", "database_url", "fetch", "file_system", "keep", "save", "save_tuples"]
 
 T = TypeVar("T")
 
@@ -109,6 +109,15 @@ def save_tuples(
     """`save` for rows already in the order of ``columns``, which is the table's, at the driver's own speed."""
     if rows:
         connection.exec_driver_sql(_upsert_sql(connection.dialect, table, columns), list(rows))
+
+
+def bodies(database: Database, table: Table, run: str) -> Iterator[tuple[int, bytes]]:
+    """(seq, body) of a run's packed rows in order, read one at a time so that no reader holds up a writer."""
+    query = select(table.c.seq, table.c.body).where(table.c.run == run).order_by(table.c.seq).limit(1)
+    seq = -1
+    while (found := database.row(query.where(table.c.seq > seq))) is not None:
+        seq = found.seq
+        yield seq, found.body
 
 
 def keep(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:

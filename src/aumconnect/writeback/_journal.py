@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from aumconnect.connector import Batch, Change, Operation
 from aumconnect.errors import LedgerError
@@ -15,10 +16,11 @@ from aumconnect.outcome import NEEDS_ATTENTION, Outcome, Status
 from aumconnect.schema import ObjectSchema
 from aumconnect.writeback import _tables as t
 from aumconnect.writeback._crash import hook
-from aumconnect.writeback._database import Database, change, save
+from aumconnect.writeback._database import Database, bodies, change, save
 from aumconnect.writeback._lease import Lease
 from aumconnect.writeback._opening import Watermark
 from aumconnect.writeback._packing import (
+    CONFIRM,
     Planned,
     Stamp,
     outcome_of,
@@ -53,14 +55,21 @@ class RunJournal:
         self._chunk_of: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._waiting: list[Written] = []
-        self._seq = int(self._record.folded)
+        self._seq = 0
+        self._unknown: set[int] = set()
+        self.counts: Counter[Status] = Counter()
+        """What became of the rows of this run so far, also before a crash."""
         self._catch_up()
 
-    def changes(self, rows: Iterable[Planned]) -> Iterator[Change]:
-        """The changes of a plan on their way to the engine; their digests wait here for the outcome."""
+    def source(self, rows: Iterable[Planned]) -> Iterator[Change | Outcome]:
+        """The rows of a plan on their way to the engine; their digests wait here for the outcome."""
         for row in rows:
-            self._stamps[row.change.ref] = row.stamp
-            yield row.change
+            change = row.change
+            self._stamps[change.ref] = row.stamp
+            if row.action == CONFIRM:
+                yield Outcome(change.ref, Status.UNCHANGED, change.id, change.key)
+            else:
+                yield change
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """See `Journal.commit`. Raises `LedgerError`, also when another run has taken the lease."""
@@ -82,10 +91,12 @@ class RunJournal:
         self._waiting.clear()
         hook("fold", "after")
 
-    def end(self, counts: Mapping[str, int], details: Mapping[str, Any], at: float) -> None:
-        """Close the run's record. Chunks still in doubt stay open for the next run."""
+    def end(self, others: Mapping[str, int], details: Mapping[str, Any]) -> None:
+        """Close the run's record; ``others`` counts rows never sent. Chunks in doubt stay open for the next run."""
         self.fold()
-        self._database.write(lambda connection: self._end(connection, counts, details, at))
+        counts = Counter({status.value: count for status, count in self.counts.items() if count})
+        counts.update(others)
+        self._database.write(lambda connection: self._end(connection, counts, details, self._database.clock.epoch()))
         self._watermark.close()
 
     # --- writing ---------------------------------------------------------------------------------------
@@ -137,15 +148,32 @@ class RunJournal:
 
     def _remember(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
+            self._count(outcome.ref, outcome.status)
             if outcome.status is Status.UNKNOWN:
                 continue
             stamp = self._stamps.pop(outcome.ref, None)
             if stamp is not None and outcome.status in FOLDED:
                 self._waiting.append(Written(stamp, outcome.status, outcome.id, rejection_of(outcome)))
 
+    def _count(self, ref: int, status: Status) -> None:
+        """A row that was unknown counts as what it turned out to be."""
+        if ref in self._unknown:
+            self._unknown.discard(ref)
+            self.counts[Status.UNKNOWN] -= 1
+        if status is Status.UNKNOWN:
+            self._unknown.add(ref)
+        self.counts[status] += 1
+
     def _fold(self, connection: Connection) -> int:
         self._lease.fence(connection)
-        fold(connection, self._record.scope, self._record.layout, self._schema_digest, self._waiting)
+        fold(
+            connection,
+            self._record.scope,
+            self._record.layout,
+            self._record.created,
+            self._schema_digest,
+            self._waiting,
+        )
         connection.execute(update(t.run).where(t.run.c.id == self.run).values(folded=self._seq))
         return self._watermark.count(connection)
 
@@ -157,15 +185,16 @@ class RunJournal:
     # --- after a crash ---------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
-        """Outcomes a dead run made durable but did not live to fold."""
-        unfolded = (t.settled.c.run == self.run) & (t.settled.c.seq > self._seq)
-        rows = self._database.rows(select(t.settled).where(unfolded).order_by(t.settled.c.seq))
-        rejections = self._rejections() if rows else {}
-        for row in rows:
-            self._seq = row.seq
-            for ref, status, remote_id, stamp in unpack_outcomes(row.body):
-                if stamp is not None and status in FOLDED:
-                    self._waiting.append(Written(stamp, status, remote_id, rejections.get(ref)))
+        """Count what a dead run made durable, and bring to the state what it did not live to fold."""
+        rejections: dict[int, str | None] | None = None
+        for seq, body in bodies(self._database, t.settled, self.run):
+            self._seq = seq
+            if seq > self._record.folded and rejections is None:
+                rejections = self._rejections()
+            for ref, status, remote_id, stamp in unpack_outcomes(body):
+                self._count(ref, status)
+                if seq > self._record.folded and stamp is not None and status in FOLDED:
+                    self._waiting.append(Written(stamp, status, remote_id, (rejections or {}).get(ref)))
 
     def _rejections(self) -> dict[int, str | None]:
         these = (t.attention.c.run == self.run) & (t.attention.c.status == Status.REJECTED.value)
@@ -174,20 +203,22 @@ class RunJournal:
 
     def recovered(self, object: str, schema: ObjectSchema | None) -> list[Recovered]:
         """Every intent without an outcome, with the rows still open in it; see `Recovered`."""
-        in_doubt = (t.chunk.c.run == self.run) & (t.chunk.c.open == 1)
-        chunks = self._database.rows(select(t.chunk).where(in_doubt).order_by(t.chunk.c.chunk))
-        latest: dict[int, int] = {}
-        for row in chunks:
-            latest.update(dict.fromkeys(unpack_refs(row.refs), row.chunk))
-        settled = self._settled_refs(latest)
-        wanted = {ref: chunk for ref, chunk in latest.items() if ref not in settled}
-        planned = self._planned(wanted)
+        chunks = {row.chunk: row for row in open_chunks(self._database, self.run)}
+        wanted = _open_refs(self._database, self.run, chunks)
+        planned = _planned(self._database, self.run, wanted)
+        self._stamps.update({ref: row.stamp for ref, row in planned.items()})
         found = []
-        for row in chunks:
-            changes = tuple(planned[ref] for ref in unpack_refs(row.refs) if wanted.get(ref) == row.chunk)
-            if changes and row.sent:
+        for number, row in chunks.items():
+            changes = tuple(planned[ref].change for ref in unpack_refs(row.refs) if wanted.get(ref) == number)
+            if changes:
                 found.append(self._recovered(row, object, schema, changes))
         return found
+
+    @property
+    def next_chunk(self) -> int:
+        """A number above that of every chunk so far."""
+        found = self._database.row(select(func.max(t.chunk.c.chunk)).where(t.chunk.c.run == self.run))
+        return 0 if found[0] is None else int(found[0]) + 1
 
     def _recovered(self, row: Any, object: str, schema: ObjectSchema | None, changes: tuple[Change, ...]) -> Recovered:
         key = tuple(json.loads(self._record.key))
@@ -196,28 +227,50 @@ class RunJournal:
         self._open[row.chunk] = len(changes)
         return Recovered(row.chunk, batch, row.at, json.loads(row.checkpoint) if row.checkpoint else None)
 
-    def _settled_refs(self, among: Mapping[int, int]) -> set[int]:
-        theirs = t.settled.c.chunk.in_(set(among.values())) | t.settled.c.chunk.is_(None)
-        rows = self._database.rows(select(t.settled.c.body).where(t.settled.c.run == self.run, theirs))
-        ended = (row for each in rows for row in unpack_outcomes(each.body))
-        return {ref for ref, status, _, _ in ended if status is not Status.UNKNOWN}
 
-    def _planned(self, wanted: Mapping[int, int]) -> dict[int, Change]:
-        found: dict[int, Change] = {}
-        for ref in sorted(wanted):
-            if ref not in found:
-                rows = (row for row in self._plan_chunk_with(ref) if row.change.ref in wanted)
-                for row in rows:
-                    self._stamps[row.change.ref] = row.stamp
-                    found[row.change.ref] = row.change
-        return found
+def open_keys(database: Database, run: str) -> list[bytes]:
+    """The key digests of a run's rows whose fate is open."""
+    chunks = {row.chunk: row for row in open_chunks(database, run)}
+    wanted = _open_refs(database, run, chunks)
+    return [row.stamp.key for row in _planned(database, run, wanted).values()]
 
-    def _plan_chunk_with(self, ref: int) -> list[Planned]:
-        spans = (t.plan_chunk.c.run == self.run) & (t.plan_chunk.c.first <= ref) & (t.plan_chunk.c.last >= ref)
-        found = self._database.row(select(t.plan_chunk.c.body).where(spans))
-        if found is None:
-            raise LedgerError(f"the ledger is damaged: row {ref} of run {self.run} is in no plan")
-        return unpack_plan(found.body)
+
+def open_chunks(database: Database, run: str) -> Sequence[Any]:
+    in_doubt = (t.chunk.c.run == run) & (t.chunk.c.open == 1)
+    return database.rows(select(t.chunk).where(in_doubt).order_by(t.chunk.c.chunk))
+
+
+def _open_refs(database: Database, run: str, chunks: Mapping[int, Any]) -> dict[int, int]:
+    """Rows whose fate is open, and the chunk that may have written them: the last they were in."""
+    latest: dict[int, int] = {}
+    for number, row in chunks.items():
+        latest.update(dict.fromkeys(unpack_refs(row.refs), number))
+    theirs = t.settled.c.chunk.in_(list(chunks)) | t.settled.c.chunk.is_(None)
+    rows = database.rows(select(t.settled.c.body).where(t.settled.c.run == run, theirs)) if chunks else []
+    for each in rows:
+        for ref, status, _, _ in unpack_outcomes(each.body):
+            if status is not Status.UNKNOWN:
+                latest.pop(ref, None)
+    return {ref: number for ref, number in latest.items() if chunks[number].sent}
+
+
+def _planned(database: Database, run: str, wanted: Mapping[int, int]) -> dict[int, Planned]:
+    """The planned rows of some refs, read a chunk of the plan at a time."""
+    found: dict[int, Planned] = {}
+    for ref in sorted(wanted):
+        if ref not in found:
+            rows = _plan_chunks_with(database, run, ref)
+            found.update({row.change.ref: row for row in rows if row.change.ref in wanted})
+    return found
+
+
+def _plan_chunks_with(database: Database, run: str, ref: int) -> list[Planned]:
+    spans = (t.plan_chunk.c.run == run) & (t.plan_chunk.c.first <= ref) & (t.plan_chunk.c.last >= ref)
+    rows = database.rows(select(t.plan_chunk.c.body).where(spans))
+    found = [row for each in rows for row in unpack_plan(each.body)]
+    if all(row.change.ref != ref for row in found):
+        raise LedgerError(f"the ledger is damaged: row {ref} of run {run} is in no plan")
+    return found
 
 
 def save_attention(

@@ -23,6 +23,8 @@ from aumconnect.outcome import Outcome, Problem, Status
 from aumconnect.schema import CLEAR, Reference
 
 __all__ = [
+    "CONFIRM",
+    "NEVER",
     "Planned",
     "Stamp",
     "outcome_of",
@@ -40,6 +42,8 @@ __all__ = [
 _LENGTH = struct.Struct(">I")
 _STAMP = struct.Struct(">16s8sdH")
 NEVER = float("-inf")
+CONFIRM = "confirm"
+"""The action of a row that needs no sending, only remembering: the system has its values already."""
 
 
 class Stamp(NamedTuple):
@@ -57,14 +61,16 @@ class Stamp(NamedTuple):
 
 @dataclass(slots=True)
 class Planned:
-    """One row of a plan: the change, what was there before, and why it is made."""
+    """One row of a plan: the change, why it is made, and what was there before."""
 
     change: Change
     stamp: Stamp
     action: str
+    """``create``, ``update``, ``upsert`` (either of the two), ``delete`` or ``confirm`` (nothing to send)."""
     before: Mapping[str, Any] | None = None
-    seen: bool = False
-    """Something is known of what this row overwrites: by reading it, or from what was written last."""
+    """What the system had in the fields to be written, where it was read."""
+    source: Mapping[str, Any] | None = None
+    """The row as it came."""
 
 
 def pack(data: Any) -> bytes:
@@ -98,7 +104,7 @@ def unpack_refs(body: bytes) -> list[int]:
 
 def pack_plan(rows: Sequence[Planned]) -> bytes:
     fields = [
-        [row.change.ref, row.change.key, row.change.values, row.change.id, row.before, row.action, row.seen]
+        [row.change.ref, row.change.key, row.change.values, row.change.id, row.action, row.before, row.source]
         for row in rows
     ]
     return _join(pack(fields), (row.stamp for row in rows))
@@ -107,8 +113,8 @@ def pack_plan(rows: Sequence[Planned]) -> bytes:
 def unpack_plan(body: bytes) -> list[Planned]:
     fields, stamps = _split(body)
     return [
-        Planned(Change(ref, values, tuple(key), remote_id), stamp, action, before, seen)
-        for (ref, key, values, remote_id, before, action, seen), stamp in zip(fields, stamps, strict=True)
+        Planned(Change(ref, values, tuple(key), remote_id), stamp, action, before, source)
+        for (ref, key, values, remote_id, action, before, source), stamp in zip(fields, stamps, strict=True)
     ]
 
 
@@ -174,7 +180,7 @@ def _tagged(value: Any) -> Any:
     for kind, tag, write in _TAGS:
         if isinstance(value, kind):
             return {tag: write(value)}
-    raise TypeError(f"a {type(value).__name__} cannot be kept in a ledger")
+    return str(value)  # of a source row: whatever a frame may hold, as a person would read it
 
 
 def _untagged(data: dict[str, Any]) -> Any:

@@ -143,7 +143,9 @@ WRITEBACK: Mapping[str, Setting] = {
     "error_rate": Setting('stop when more than this share fails, for example "5 %"', _SHARE, share),
     "cheap_reads": Setting("requests up to which diff = auto reads every row", _WHOLE, _whole),
     "sample": Setting("rows that diff = sample reads of those that did not change", _WHOLE, _whole),
-    "delimiter": Setting("of a CSV source; default is a comma", {"type": "string", "minLength": 1, "maxLength": 1}, _text),
+    "delimiter": Setting(
+        "of a CSV source; default is a comma", {"type": "string", "minLength": 1, "maxLength": 1}, _text
+    ),
     "bulk_rows": Setting("send bulk jobs of this many rows", _WHOLE, _whole),
 }
 

@@ -20,17 +20,19 @@ FOLDED = WRITTEN | {Status.UNCHANGED, Status.REJECTED}
 """Outcomes that change what is remembered; a failed or unknown row leaves no trace, so that it is sent again."""
 KEYS = 500
 """Keys a look-up."""
-_COLUMNS = ("id", "payload", "layout", "written", "scored_at", "status", "rejected", "rejection")
+_COLUMNS = ("id", "payload", "layout", "written", "scored_at", "status", "at", "rejected", "rejection")
 
 
 class Remembered(NamedTuple):
-    """The state under one key. ``written`` maps field names to digests, without those never written."""
+    """The state under one key. ``written`` maps field names to digests, without those never written;
+    ``at`` is when the run was planned (epoch seconds) that wrote it."""
 
     id: str | None
     payload: bytes | None
     written: Mapping[str, bytes]
     scored_at: float | None
     status: str | None
+    at: float | None
     rejected: bytes | None
     rejection: str | None
 
@@ -78,9 +80,9 @@ class State:
         return self._database.read(look_up)
 
     def _row(self, *values: Any) -> Remembered:
-        remote_id, payload, layout, written, scored_at, status, rejected, rejection = values
+        remote_id, payload, layout, written, scored_at, status, at, rejected, rejection = values
         digests = self._named(layout, written) if written is not None else {}
-        return Remembered(remote_id, payload, digests, scored_at, status, rejected, rejection)
+        return Remembered(remote_id, payload, digests, scored_at, status, at, rejected, rejection)
 
     def _named(self, layout: int, written: bytes) -> dict[str, bytes]:
         if layout not in self._layouts:
@@ -94,14 +96,14 @@ def layout_fields(connection: Connection, layout: int) -> tuple[str, ...]:
     return tuple(json.loads(found))
 
 
-def fold(connection: Connection, scope: int, layout: int, schema: bytes, rows: Iterable[Written]) -> None:
+def fold(connection: Connection, scope: int, layout: int, at: float, schema: bytes, rows: Iterable[Written]) -> None:
     """Bring outcomes into the state, in the order of their keys: neighbours share a page."""
     written, rejected = [], []
     for (key, payload, scored_at, digests), status, remote_id, rejection in sorted(rows):
         if status == Status.REJECTED:
             rejected.append((scope, key, payload + schema, rejection))
         else:
-            written.append((scope, key, remote_id, payload, layout, digests, scored_at, status.value, None, None))
+            written.append((scope, key, remote_id, payload, layout, digests, scored_at, status.value, at, None, None))
     save_tuples(connection, t.state, ("scope", "key", *_COLUMNS), written)
     save_tuples(connection, t.state, ("scope", "key", "rejected", "rejection"), rejected)
 

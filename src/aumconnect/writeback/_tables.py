@@ -166,9 +166,11 @@ state = Table(
     Column("written", LargeBinary),
     Column("scored_at", Float),
     Column("status", Text),
+    Column("at", Float),
     Column("rejected", LargeBinary),
     Column("rejection", Text),
     sqlite_with_rowid=False,
 )
 """What was last written under a key: ``payload`` is the fingerprint of the row as mapped, ``written`` one
-digest a field. ``rejected`` is the fingerprint (with the schema's) of what the system refused since."""
+digest a field, ``at`` when the run was planned that wrote it. ``rejected`` is the fingerprint (with the
+schema's) of what the system refused since, ``rejection`` that outcome as JSON."""

@@ -38,7 +38,7 @@ class ConnectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class GuardLimit:
-    """What stops a plan: more rows than ``limit``, a share (0 to 1, float) or a count (int), and at least ``minimum``."""
+    """What stops a plan: more rows than ``limit``, a share (0 to 1) or a count (int), and at least ``minimum``."""
 
     limit: float | int
     minimum: int = 1
@@ -134,7 +134,9 @@ class _Reader:
         found = self.settings(path, said, WRITEBACK)
         connection, object_name = found.pop("to")
         if connection not in connections:
-            raise self.wrong((*path, "to"), f"there is no connection {connection!r}", did_you_mean(connection, connections))
+            raise self.wrong(
+                (*path, "to"), f"there is no connection {connection!r}", did_you_mean(connection, connections)
+            )
         tables = {table: found.pop(table, {}) for table in ("fields", "key", "stamp", "model")}
         operation = Operation(found.pop("operation"))
         if not tables["key"]:
@@ -144,9 +146,10 @@ class _Reader:
         except TableError as error:
             message = str(error.message).removeprefix(".".join(error.path)).removeprefix(": ")
             raise self.wrong((*path, *error.path), message, error.hint) from None
-        if operation is Operation.DELETE:
-            mapping = mapping.keys_only()
-        found["guards"] = {guard: self.guard((*path, "guards", guard), limit) for guard, limit in self.guards(path, found)}
+        mapping = _fitting(mapping, operation)
+        found["guards"] = {
+            guard: self.guard((*path, "guards", guard), limit) for guard, limit in self.guards(path, found)
+        }
         return Job(name=name, connection=connection, object=object_name, operation=operation, mapping=mapping, **found)
 
     def guards(self, path: tuple[str, ...], found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -199,6 +202,15 @@ class _Reader:
         if self._env not in environments:
             raise self.wrong(("env",), f"there is no [env.{self._env}]", did_you_mean(self._env, environments))
         return _merged(data, environments[self._env])
+
+
+def _fitting(mapping: FieldMapping, operation: Operation) -> FieldMapping:
+    """A delete writes nothing; an insert writes its key too, or the record could never be found again."""
+    if operation is Operation.DELETE:
+        return mapping.keys_only()
+    if operation is Operation.INSERT:
+        return mapping.replace(columns=tuple(c.replace(write=True) if c.key else c for c in mapping.columns))
+    return mapping
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

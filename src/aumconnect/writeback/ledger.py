@@ -22,8 +22,8 @@ from aumconnect.errors import LedgerError
 from aumconnect.outcome import Outcome
 from aumconnect.writeback import _tables as t
 from aumconnect.writeback._crash import hook
-from aumconnect.writeback._database import Database, database_url, keep, save
-from aumconnect.writeback._journal import RunJournal, save_attention
+from aumconnect.writeback._database import Database, bodies, database_url, keep, save
+from aumconnect.writeback._journal import RunJournal, open_keys, save_attention
 from aumconnect.writeback._lease import LIFETIME, Lease
 from aumconnect.writeback._opening import open_database
 from aumconnect.writeback._packing import Planned, outcome_of, pack_plan, text_of, unpack_outcomes, unpack_plan
@@ -124,10 +124,15 @@ class Ledger:
 
     # --- plans -----------------------------------------------------------------------------------------
 
-    def begin_plan(self, scope: Scope, *, operation: str, key: Sequence[str], fields: Sequence[str]) -> str:
-        """The id of a new, empty plan. Plans of this scope that nobody applied for a week are dropped."""
+    def new_id(self) -> str:
+        """An id for a run; later ones sort after earlier ones."""
+        return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(self.clock.epoch()))}-{secrets.token_hex(3)}"
+
+    def begin_plan(
+        self, scope: Scope, run_id: str, *, operation: str, key: Sequence[str], fields: Sequence[str]
+    ) -> None:
+        """A new, empty plan. Plans of this scope that nobody applied for a week are dropped."""
         now = self.clock.epoch()
-        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"
 
         def begin(connection: Connection) -> None:
             row = {
@@ -147,7 +152,6 @@ class Ledger:
             _drop(connection, connection.execute(select(t.run.c.id).where(stale)).scalars().all(), whole=True)
 
         self._database.write(begin)
-        return run_id
 
     def save_chunk(self, run: str, seq: int, rows: Sequence[Planned]) -> None:
         """Keep these rows as the plan's chunk ``seq``, in place of what it was; refs ascend, over chunks too."""
@@ -167,7 +171,7 @@ class Ledger:
 
     def chunks(self, run: str) -> Iterator[tuple[int, list[Planned]]]:
         """A plan's chunks in order, read one at a time."""
-        yield from ((seq, unpack_plan(body)) for seq, body in self._bodies(t.plan_chunk, run))
+        yield from ((seq, unpack_plan(body)) for seq, body in bodies(self._database, t.plan_chunk, run))
 
     def planned(self, run: str) -> Iterator[Planned]:
         """A plan's rows in order."""
@@ -226,7 +230,7 @@ class Ledger:
     def last_write(self, scope: Scope) -> str:
         """What changes whenever this scope's state does: a plan made before is stale."""
         these = (t.run.c.scope == scope.id) & (t.run.c.state != "planned")
-        query = select(func.count(), func.max(t.run.c.started), func.max(t.run.c.ended)).where(these)
+        query = select(func.count(), func.sum(t.run.c.folded)).where(these)
         return "/".join(map(str, self._database.row(query)))
 
     def attention(self, run: str, *statuses: str) -> Iterator[Rejected]:
@@ -243,16 +247,15 @@ class Ledger:
 
     def outcomes(self, run: str) -> Iterator[tuple[int, str, str | None]]:
         """(ref, status, remote id) of every row the run sent, in the order they became known."""
-        for _, body in self._bodies(t.settled, run):
+        for _, body in bodies(self._database, t.settled, run):
             yield from ((ref, status.value, remote_id) for ref, status, remote_id, _ in unpack_outcomes(body))
 
-    def _bodies(self, table: Table, run: str) -> Iterator[tuple[int, bytes]]:
-        """(seq, body) in order, read one at a time so that no reader holds up a writer."""
-        query = select(table.c.seq, table.c.body).where(table.c.run == run).order_by(table.c.seq).limit(1)
-        seq = -1
-        while (found := self._database.row(query.where(table.c.seq > seq))) is not None:
-            seq = found.seq
-            yield seq, found.body
+    def in_doubt(self, scope: Scope) -> dict[bytes, str]:
+        """The keys (digests) of rows whose fate is open, and the run that sent them."""
+        found: dict[bytes, str] = {}
+        for record in self.unfinished(scope):
+            found.update(dict.fromkeys(open_keys(self._database, record.id), record.id))
+        return found
 
     def prune(self, scope: Scope, keep: int = KEPT_RUNS) -> None:
         """Drop the packed rows of all but the latest ended runs."""
