@@ -42,6 +42,9 @@ class FakeShelf:
     def tables(self) -> dict[str, list[dict[str, Any]]]:
         return {"book": self.books, "author": []}
 
+    def editable(self, object: str) -> list[str]:
+        return ["title", "price", "note"]
+
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str) -> None:
         book = next((book for book in self.books if book["id"] == id), None)
         if book is None:
@@ -174,7 +177,8 @@ class TestRequestsAndChanges:
         found = see(emulator, "record", object="book", id="b7")
         assert found["record"]["note"] == "sold"
         assert [change["field"] for change in found["history"]] == ["note"]
-        assert see(emulator, "record", object="book", id="gone") == {"record": None, "history": []}
+        assert found["editable"] == ["title", "price", "note"]
+        assert see(emulator, "record", object="book", id="gone")["record"] is None
 
 
 class TestEditing:

@@ -33,6 +33,7 @@ async function told(reply) {
 
 let hush;
 function say(text) {
+  ($("record").open ? $("record") : document.body).append($("message")); // what lies below a dialog is not seen
   $("message").textContent = text;
   clearTimeout(hush);
   hush = setTimeout(() => { $("message").textContent = ""; }, 5000);
@@ -134,7 +135,7 @@ function status(asked) {
   if (asked.status === 0) return make("span", { class: "badge" }, "lost before it was carried out");
   const parts = [make("span", { class: `status ${kind}` }, String(asked.status))];
   if (asked.fault) parts.push(make("span", { class: "badge" }, asked.fault === "Drop" ? "reply lost" : asked.fault.toLowerCase()));
-  return make("span", {}, ...parts);
+  return make("span", { class: "answer" }, ...parts);
 }
 
 function readable(target) {
@@ -190,17 +191,22 @@ async function openRecord(object, id) {
   if (!$("record").open) $("record").showModal();
 }
 
-function drawRecord({ record, history: past }) {
+function drawRecord({ record, editable, history: past }) {
   $("record-name").replaceChildren(`${opened.object} `, make("code", {}, opened.id));
-  const names = Object.keys(record ?? {});
-  $("values").replaceChildren(...names.map((name) => fieldRow(name, record[name])));
+  $("values").replaceChildren(...ranked(record ?? {}, editable).map((name) => fieldRow(name, record[name], editable.includes(name))));
   if (!record) $("values").append(make("tr", {}, make("td", {}, "This record has been deleted.")));
   const items = past.map((change) => make("li", {}, make("span", { class: "when" }, `${clock(change.at)} · `, author(change)), make("code", {}, change.field || "record"), " ", ...oldToNew(change)));
   $("history").replaceChildren(...(items.length ? items : [make("li", { class: "none" }, "Unchanged since it was made.")]));
 }
 
-function fieldRow(name, value) {
-  const fixed = name === overview.id_field || (typeof value === "object" && value !== null);
+/** The id first, then what can be edited, what holds something before what does not. */
+function ranked(record, editable) {
+  const rank = (name) => (name === overview.id_field ? 0 : editable.includes(name) ? (record[name] === null ? 2 : 1) : 3);
+  return Object.keys(record).sort((one, other) => rank(one) - rank(other));
+}
+
+function fieldRow(name, value, editable) {
+  const fixed = !editable || (typeof value === "object" && value !== null);
   const edit = make("button", { type: "button", "aria-label": `Edit ${name}`, onclick: () => startEdit(row, name, value) }, "Edit");
   const row = make("tr", { "data-field": name }, make("th", { scope: "row" }, name), make("td", {}, shown(value)), make("td", {}, fixed ? "" : edit));
   return row;

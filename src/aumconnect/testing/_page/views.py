@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
@@ -50,6 +50,9 @@ class Inspectable(Protocol):
     def tables(self) -> Mapping[str, Sequence[Values]]:
         """Every object's records, in the order they were made."""
 
+    def editable(self, object: str) -> Collection[str]:
+        """The fields that `edit` may take."""
+
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str) -> None:
         """Change one field as a person would in the system itself. Raises `LookupError` or `ValueError`."""
 
@@ -61,6 +64,7 @@ class Views:
         self._fake = fake if isinstance(fake, Inspectable) else None
         self._title = _title(fake)
         self._id_field: str = getattr(fake, "id_field", "id")
+        self._stamps: Collection[str] = getattr(fake, "stamps", ())
         self._log, self._mishaps = log, mishaps
 
     def overview(self, query: Mapping[str, str]) -> Any:
@@ -88,15 +92,19 @@ class Views:
         page = _page(rows, query)
         written = dict.fromkeys(change.field for change in self._changes() if change.object == name)
         page["rows"] = [_plain(row) for row in page["rows"]]
-        page["columns"] = _columns(page["rows"], [self._id_field, *written])
+        page["columns"] = _columns(page["rows"], first=[self._id_field, *written], last=self._stamps)
         return page
 
     def record(self, query: Mapping[str, str]) -> Any:
-        """One record and everything that happened to it, newest first."""
+        """One record, what of it can be edited, and everything that happened to it, newest first."""
         name, record_id = query.get("object", ""), query.get("id", "")
         found = next((row for row in self._rows(name) if row.get(self._id_field) == record_id), None)
         history = [change for change in self._changes() if (change.object, change.id) == (name, record_id)]
-        return {"record": found and _plain(found), "history": [_change(each) for each in reversed(history)]}
+        return {
+            "record": found and _plain(found),
+            "editable": list(self._fake.editable(name)) if self._fake else [],
+            "history": [_change(each) for each in reversed(history)],
+        }
 
     def requests(self, query: Mapping[str, str]) -> Any:
         page = _page(self._log.newest, query)
@@ -154,13 +162,13 @@ def _page(rows: Iterable[Any], query: Mapping[str, str]) -> dict[str, Any]:
     return {"total": total, "page": page, "pages": pages, "rows": list(islice(rows, (page - 1) * PAGE, page * PAGE))}
 
 
-def _columns(rows: Sequence[Values], first: Sequence[str]) -> list[str]:
+def _columns(rows: Sequence[Values], *, first: Sequence[str], last: Collection[str]) -> list[str]:
     seen: dict[str, set[str]] = {}
     for row in rows:
         for name, value in row.items():
             seen.setdefault(name, set()).add(_text(value))
     filled = [name for name, values in seen.items() if values != {""}]
-    varied = [name for name in filled if len(seen[name]) > 1]
+    varied = [name for name in filled if len(seen[name]) > 1 and name not in last]
     return list(dict.fromkeys([*(name for name in first if name in filled), *varied, *filled]))
 
 

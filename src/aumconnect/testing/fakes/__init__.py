@@ -11,7 +11,7 @@ import heapq
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
@@ -117,6 +117,10 @@ class Fake(ABC):
     def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """Every object's records in the order they were made, for people to look at."""
         return {}
+
+    def editable(self, object: str) -> Collection[str]:
+        """The fields of ``object`` that `edit` may take."""
+        return ()
 
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str = "person") -> None:
         """Change one field of a record as somebody would in the system itself, around every client.

@@ -146,11 +146,17 @@ class FakeMemory(Fake):
     def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         return {name: list(table) for name, table in self._tables.items()}
 
+    def editable(self, object: str) -> list[str]:
+        return [name for name, known in self._tables[object].schema.fields.items() if known.updateable]
+
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str = "person") -> None:
         table = self._tables.get(object)
         if table is None or id not in table.records:
             raise LookupError(f"{object} {id} is not there")
-        if problems := _violations(table.schema.fields.get(field), field, value):
+        known = table.schema.fields.get(field)
+        if known is not None and not known.updateable:
+            raise ValueError(f"{field} is read only")
+        if problems := _violations(known, field, value):
             raise ValueError(problems[0]["message"])
         self._put(table, id, {field: value}, by=by)
 

@@ -113,10 +113,12 @@ class FakeSalesforce(Fake):
     def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         return {name: list(table) for name, table in self.store.tables.items()}
 
+    def editable(self, object: str) -> list[str]:
+        return [name for name, field in self.org[object].fields.items() if field.updateable]
+
     def edit(self, object: str, id: str, field: str, value: Any, *, by: str = PERSON) -> None:
         table = self.org[object]
-        known = table.field(field)
-        if known is None or not known.updateable:
+        if field not in self.editable(object):
             raise ValueError(f"{object} has no field {field} that a person could edit")
         if table.current(id).get(field) != table.as_kept(field, value):
             table.save(id, {field: value}, by=by)
