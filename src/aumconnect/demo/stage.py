@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -30,6 +31,11 @@ class Stage:
     def seconds(self) -> float:
         """Since the curtain rose."""
         return time.perf_counter() - self._started
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person sits at the terminal."""
+        return not self.silent and self.console.is_terminal and sys.stdin.isatty()
 
     def title(self, title: str, *lines: str) -> None:
         text = Text("\n".join(lines))

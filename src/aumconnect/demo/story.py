@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +43,10 @@ def run(keep: Path | None = None, *, as_json: bool = False) -> int:
         )
         with _credentials(crm), Project(folder / "aumconnect.toml") as project:
             held = Story(stage, crm, project, folder).tell()
-        _what_next(stage, folder if keep else None)
+        if keep and stage.watched:
+            _stay_open(stage, crm, emulator.url, folder)
+        else:
+            _what_next(stage)
     stage.end()
     return 0 if held else 1
 
@@ -170,19 +175,29 @@ def _credentials(crm: FakeSalesforce) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _what_next(stage: Stage, folder: Path | None) -> None:
+def _stay_open(stage: Stage, crm: FakeSalesforce, url: str, folder: Path) -> None:
+    """Let people try for themselves, until Ctrl-C."""
+    stage.act("Your turn")
+    stage.say("The CRM stays open until you press Ctrl-C. Look at it, and edit a contact by hand:\n")
+    stage.say(f"  {url}/__emulator__/\n")
+    stage.say("In another terminal, edit predictions.csv as you like:\n")
+    stage.say(f"  cd {folder}")
+    stage.say(f"  export CRM_ID={crm.logins.consumer_key} CRM_SECRET={crm.logins.consumer_secret}")
+    for command in (f"plan {JOB}", f"apply {JOB}", f"runs {JOB}", f"rejects {JOB} -o fixme.csv"):
+        stage.say(f"  aumconnect {command}")
+    stage.say(f"  aumconnect retry {JOB} --from fixme.csv")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _what_next(stage: Stage) -> None:
     stage.act("Look around")
-    if folder:
-        job_file = f"--file {folder / 'aumconnect.toml'}"
-        commands = [
-            (f"aumconnect runs {JOB} {job_file}", "what was done"),
-            (f"aumconnect rejects {JOB} -o fixme.csv {job_file}", "the rows to mend"),
-        ]
-    else:
-        commands = [("aumconnect demo --keep demo", "leaves its files in demo/")]
-    commands += [
-        ("aumconnect emulator salesforce", "a stand-in of your own, with a page"),
-        ("aumconnect init crm:Contact FILE.csv", "a job file from your own predictions"),
-    ]
-    stage.table(("", ""), commands)
+    stage.table(
+        ("", ""),
+        [
+            ("aumconnect demo --keep demo", "the same, and then it is your turn"),
+            ("aumconnect emulator salesforce", "a stand-in of your own, with a page"),
+            ("aumconnect init crm:Contact FILE.csv", "a job file from your own predictions"),
+        ],
+    )
     stage.say(f"\n{stage.seconds:.1f} s in all.")
