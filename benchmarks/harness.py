@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 CLIENT_CORE, SERVER_CORE = 1, 0
@@ -47,8 +48,7 @@ def measure(work: Callable[[], Any]) -> Figures:
 
 def _resident() -> float:
     """MiB of memory in use now."""
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() / (1 << 20)
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
 
 
 def report(figures: Figures) -> None:
@@ -56,9 +56,9 @@ def report(figures: Figures) -> None:
     print(json.dumps([figures.wall, figures.cpu, figures.peak]))
 
 
-def run_once(script: str, *arguments: object) -> Figures:
-    """One run of ``script`` in a fresh process."""
-    command = [sys.executable, script, *map(str, arguments)]
+def run_once(module: str, *arguments: object) -> Figures:
+    """One run of ``module`` in a fresh process."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
@@ -66,7 +66,9 @@ def run_once(script: str, *arguments: object) -> Figures:
 
 
 def medians(runs: Sequence[Figures]) -> Figures:
-    return Figures(*(statistics.median(column) for column in zip(*((run.wall, run.cpu, run.peak) for run in runs))))
+    return Figures(
+        *(statistics.median(column) for column in zip(*((run.wall, run.cpu, run.peak) for run in runs), strict=True))
+    )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -80,8 +82,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def machine(*packages: str) -> str:
     """One line: what this was measured on."""
-    with open("/proc/cpuinfo") as cpuinfo:
-        cpu = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), platform.machine())
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
     libraries = ", ".join(f"{name} {version(name)}" for name in packages)
     load = os.getloadavg()[0]
-    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}; load {load:.1f} at the start"
+    return (
+        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {libraries}; load {load:.1f} at the start"
+    )

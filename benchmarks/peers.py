@@ -26,6 +26,5 @@ class _Redirected(HTTPAdapter):
 
 def salesforce(url: str) -> Salesforce:
     session = requests.Session()
-    session.trust_env = False
     session.mount(HOST, _Redirected(url))
     return Salesforce(instance_url=HOST, session_id="token", session=session, version="62.0")

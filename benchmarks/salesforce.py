@@ -4,7 +4,7 @@ Each way starts from a list of dicts, maps it to records, sends them and reads t
 This library's ways also check the types and ranges of every field and hold them against the describe; with
 the journal, an intent is durable (fsync) before its request leaves, and an outcome after its answer.
 
-    python benchmarks/salesforce.py [--records 10000 100000] [--latencies 0 20 100] [--runs 3]
+    python -m benchmarks.salesforce [--records 10000 100000] [--latencies 0 20 100] [--runs 3]
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import harness
-from records import PATH, predictions
-from send import WORKERS, check, collection, in_threads
-from server import Server, running
+from benchmarks import harness
+from benchmarks.records import PATH, predictions
+from benchmarks.send import WORKERS, check, collection, in_threads
+from benchmarks.server import Server, running
 
 LOOP_RECORDS = 2_000  # as many as one record a request is worth waiting for
 Rows = list[dict[str, Any]]
@@ -28,7 +28,7 @@ Rows = list[dict[str, Any]]
 
 
 def loop(url: str, rows: Rows) -> None:
-    from peers import salesforce
+    from benchmarks.peers import salesforce
 
     sf = salesforce(url)
     for row in rows:
@@ -36,7 +36,7 @@ def loop(url: str, rows: Rows) -> None:
 
 
 def collections(url: str, rows: Rows) -> None:
-    from peers import salesforce
+    from benchmarks.peers import salesforce
 
     path, sf = PATH.partition("v62.0/")[2], salesforce(url)
     in_threads(rows, lambda: lambda batch: check(sf.restful(path, method="PATCH", json=collection(batch))))
@@ -45,13 +45,14 @@ def collections(url: str, rows: Rows) -> None:
 # --- this library ----------------------------------------------------------------------------------------
 
 
-def _connection(url: str) -> dict[str, Any]:
+def connection(url: str) -> dict[str, Any]:
     return {"target": url.replace("http://", "salesforce+http://"), "auth": lambda: "token", "parallel": WORKERS}
 
 
-def _record() -> Any:
-    import aumconnect as aum
+def record() -> Any:
     from annotated_types import Ge, Le
+
+    import aumconnect as aum
 
     class Score(aum.Record, object="Contact"):
         customer_id: Annotated[str, aum.Key("Ext__c")]
@@ -64,16 +65,16 @@ def _record() -> Any:
 def client(url: str, rows: Rows) -> None:
     from aumconnect import Client
 
-    with Client(**_connection(url)) as crm:
-        _all_written(crm.upsert(_record(), rows), rows)
+    with Client(**connection(url)) as crm:
+        all_written(crm.upsert(record(), rows), len(rows))
 
 
 def async_client(url: str, rows: Rows) -> None:
     from aumconnect import AsyncClient
 
     async def main() -> None:
-        async with AsyncClient(**_connection(url)) as crm:
-            _all_written(await crm.upsert(_record(), rows), rows)
+        async with AsyncClient(**connection(url)) as crm:
+            all_written(await crm.upsert(record(), rows), len(rows))
 
     asyncio.run(main())
 
@@ -85,24 +86,29 @@ def journaled(url: str, rows: Rows) -> None:
     from aumconnect.report import Report
     from aumconnect.writeback.ledger import Ledger
 
-    with tempfile.TemporaryDirectory() as folder, Ledger(folder=Path(folder)) as ledger, Client(**_connection(url)) as crm:
-        writing = crm.run(crm._prepared(Operation.UPSERT, _record(), rows, None))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Ledger(folder=Path(folder)) as ledger,
+        Client(**connection(url)) as crm,
+    ):
+        writing = crm.run(crm._prepared(Operation.UPSERT, record(), rows, None))  # noqa: SLF001  (what `write` does)
         scope = ledger.scope("bench", "salesforce:bench", writing.object)
-        run = ledger.begin_plan(scope, operation="upsert", key=writing.key, fields=tuple(writing.mapper.fields))
+        run = writing.run_id
+        ledger.begin_plan(scope, run, operation="upsert", key=writing.key, fields=writing.mapper.fields)
         lease, report = ledger.lease("bench"), Report()
         with lease:
             ledger.start(lease, run)
             journal = ledger.journal(lease, run)
             engine = crm.engine(writing.object, Operation.UPSERT, writing.key, writing.schema, run_token=run)
             crm.carry(engine, writing.rows(), journal=journal, fence=lease.check, on_outcomes=report.add)
-            journal.end({}, {}, 0.0)
-    _all_written(report, rows)
+            journal.fold()
+    all_written(report, len(rows))
 
 
-def _all_written(report: Any, rows: Rows) -> None:
+def all_written(report: Any, rows: int) -> None:
     report.raise_for_errors()
-    if sum(report.counts.values()) != len(rows):
-        raise AssertionError(f"{len(rows)} rows, but {report.counts}")
+    if report.total != rows:
+        raise AssertionError(f"{rows} rows, but {report}")
 
 
 WAYS = {
@@ -134,7 +140,7 @@ def compare(records: list[int], latencies: list[int], runs: int, server: Server)
 def one(way: str, records: int, latency: int, server: Server) -> harness.Figures:
     """One run; raises unless each record arrived once."""
     server.reset(latency / 1000)
-    figures = harness.run_once(__file__, "--way", way, "--url", server.url, "--records", records)
+    figures = harness.run_once(__spec__.name, "--way", way, "--url", server.url, "--records", records)
     server.check(records)
     return figures
 

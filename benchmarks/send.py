@@ -1,6 +1,6 @@
 """How to send: the same 500 collections of 200 records by ten workers, through one HTTP stack after another.
 
-    python benchmarks/send.py [--records 100000] [--runs 3]
+python -m benchmarks.send [--records 100000] [--runs 3]
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import asyncio
 import json
 import queue
 import socket
-import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import harness
-from records import PATH, batches, contact, predictions
-from server import Server, running
+from benchmarks import harness
+from benchmarks.records import PATH, batches, contact, predictions
+from benchmarks.server import Server, running
 
 WORKERS = 10
 JSON = {"Content-Type": "application/json", "Authorization": "Bearer token"}
@@ -69,7 +68,7 @@ def over_threads(rows: list[dict[str, Any]], sender: Callable[[], Send]) -> None
 
 
 def simple_salesforce_collections(url: str, rows: list[dict[str, Any]]) -> None:
-    from peers import salesforce
+    from benchmarks.peers import salesforce
 
     path, sf = PATH.partition("v62.0/")[2], salesforce(url)
     in_threads(rows, lambda: lambda batch: check(sf.restful(path, method="PATCH", json=collection(batch))))
@@ -226,12 +225,12 @@ def compare(records: int, runs: int, server: Server) -> str:
         for way in WAYS:
             for figures, latency in ((walls, 0.02), (cpus, 0.0)):
                 server.reset(latency)
-                figures[way].append(harness.run_once(__file__, "--way", way, "--url", server.url, "--records", records))
+                figures[way].append(
+                    harness.run_once(__spec__.name, "--way", way, "--url", server.url, "--records", records)
+                )
                 server.check(records)
     floor = records / 200 / WORKERS * 0.02
-    rows = [
-        (way, f"{harness.medians(walls[way]).wall:.2f}", f"{harness.medians(cpus[way]).cpu:.2f}") for way in WAYS
-    ]
+    rows = [(way, f"{harness.medians(walls[way]).wall:.2f}", f"{harness.medians(cpus[way]).cpu:.2f}") for way in WAYS]
     return harness.table(["way", f"wall s at 20 ms (floor {floor:.1f})", "CPU s at 0 ms"], rows)
 
 

@@ -4,8 +4,8 @@ It checks nothing, so that what a benchmark measures is the client. It takes col
 answers a login, a describe and an identity, and tells its counters: requests, records, and the sum of the
 keys (decimal numbers in ``Ext__c``), by which a benchmark proves that each record arrived once.
 
-    python benchmarks/server.py --core 0 --latency 0.02      # prints its URL; GET /counters
-    python benchmarks/server.py --ceiling                    # how fast it is itself
+    python -m benchmarks.server --core 0 --latency 0.02      # prints its URL; GET /counters
+    python -m benchmarks.server --ceiling                    # how fast it is itself
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ from urllib.request import urlopen
 KEY = re.compile(rb'"Ext__c":\s*"(\d+)"')
 FIELDS = {
     "Id": {"type": "id", "length": 18, "idLookup": True},
-    "Ext__c": {"type": "string", "length": 40, "externalId": True, "unique": True, "createable": True, "updateable": True},
+    "Ext__c": {
+        "type": "string",
+        "length": 40,
+        "externalId": True,
+        "unique": True,
+        "createable": True,
+        "updateable": True,
+    },
     "Score__c": {"type": "double", "precision": 18, "scale": 6, "createable": True, "updateable": True},
     "Band__c": {
         "type": "picklist",
@@ -51,7 +58,9 @@ def _results(count: int) -> bytes:
     return _http(json.dumps([row] * count).encode())
 
 
-_SINGLE = _http(json.dumps({"id": "003000000000001AAA", "success": True, "errors": [], "created": True}).encode(), "201 Created")
+_SINGLE = _http(
+    json.dumps({"id": "003000000000001AAA", "success": True, "errors": [], "created": True}).encode(), "201 Created"
+)
 _DESCRIBE = _http(
     json.dumps(
         {
@@ -124,16 +133,26 @@ class Connection(asyncio.Protocol):
     def _other(self, target: str) -> bytes:
         parts, counters = urlsplit(target), self._counters
         if parts.path == "/counters":
-            return _http(json.dumps({"requests": counters.requests, "records": counters.records, "key_sum": counters.key_sum}).encode())
+            return _http(
+                json.dumps(
+                    {"requests": counters.requests, "records": counters.records, "key_sum": counters.key_sum}
+                ).encode()
+            )
         if parts.path == "/reset":
             counters.reset(float(parse_qs(parts.query)["latency"][0]))
             return _http(b"{}")
         if parts.path.endswith("/describe") or parts.path.endswith("/describe/"):
             return _DESCRIBE
         if parts.path.endswith("/oauth2/token"):
-            return _http(json.dumps({"access_token": "token", "instance_url": counters.url, "token_type": "Bearer"}).encode())
+            return _http(
+                json.dumps({"access_token": "token", "instance_url": counters.url, "token_type": "Bearer"}).encode()
+            )
         if parts.path.endswith("/userinfo"):
-            who = {"organization_id": "00D000000000001AAA", "user_id": "005000000000001AAA", "preferred_username": "bench"}
+            who = {
+                "organization_id": "00D000000000001AAA",
+                "user_id": "005000000000001AAA",
+                "preferred_username": "bench",
+            }
             return _http(json.dumps(who).encode())
         return _http(b"[]", "404 Not Found")
 
@@ -171,7 +190,7 @@ class Server:
 @contextmanager
 def running(core: int | None = 0) -> Iterator[Server]:
     """A server pinned to ``core``, stopped at the end."""
-    command = [sys.executable, __file__, *(["--core", str(core)] if core is not None else [])]
+    command = [sys.executable, "-m", "benchmarks.server", *(["--core", str(core)] if core is not None else [])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -181,29 +200,31 @@ def running(core: int | None = 0) -> Iterator[Server]:
         process.wait()
 
 
-def ceiling(seconds: float = 2.0, connections: int = 10, batch: int = 200) -> float:
+def ceiling(server: Server, seconds: float = 2.0, connections: int = 10, batch: int = 200) -> float:
     """Records a second that the server takes from prepared bytes over bare sockets."""
-    rows = [{"attributes": {"type": "Contact"}, "Ext__c": str(key), "Score__c": 0.5, "Band__c": "low"} for key in range(batch)]
+    rows = [
+        {"attributes": {"type": "Contact"}, "Ext__c": str(key), "Score__c": 0.5, "Band__c": "low"}
+        for key in range(batch)
+    ]
     body = json.dumps({"allOrNone": False, "records": rows}).encode()
-    request = f"PATCH /composite/sobjects/Contact/Ext__c HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    with running() as server:
-        host, port = server.url.removeprefix("http://").split(":")
+    head = f"PATCH /composite/sobjects/Contact/Ext__c HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    host, port = server.url.removeprefix("http://").split(":")
+    until = time.perf_counter() + seconds
 
-        def pump(until: float) -> None:
-            with socket.create_connection((host, int(port))) as sock:
-                while time.perf_counter() < until:
-                    sock.sendall(request)
-                    got, wanted = b"", len(_results(batch))
-                    while len(got) < wanted:
-                        got += sock.recv(1 << 20)
+    def pump() -> None:
+        with socket.create_connection((host, int(port))) as sock:
+            while time.perf_counter() < until:
+                sock.sendall(head.encode() + body)
+                left = len(_results(batch))
+                while left:
+                    left -= len(sock.recv(left))
 
-        started = time.perf_counter()
-        threads = [threading.Thread(target=pump, args=(started + seconds,)) for _ in range(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return server.counters()["records"] / (time.perf_counter() - started)
+    threads = [threading.Thread(target=pump) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return server.counters()["records"] / seconds
 
 
 def main() -> None:
@@ -213,7 +234,8 @@ def main() -> None:
     parser.add_argument("--ceiling", action="store_true")
     arguments = parser.parse_args()
     if arguments.ceiling:
-        print(f"{ceiling():,.0f} records/s in collections of 200")
+        with running() as server:
+            print(f"{ceiling(server):,.0f} records/s in collections of 200")
         return
     if arguments.core is not None:
         os.sched_setaffinity(0, {arguments.core})
