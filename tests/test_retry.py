@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aumconnect._limits import RetryBudget
@@ -288,11 +288,30 @@ def test_a_date_counts_from_the_answers_own_date_whatever_our_clock_says(skew: t
     assert asked(then, date=format_datetime(EPOCH, usegmt=True), epoch=EPOCH + skew) == 90.0
 
 
+VALID = ["120", "0", "Mon, 23 Nov 2026 12:02:00 GMT", "Monday, 23-Nov-26 12:02:00 GMT", "Mon Nov 23 12:02:00 2026"]
 TOKENS = st.sampled_from(["Mon", "Nov", ", ", " ", "GMT", "23", "2026", "12:00:00", "-", "Monday", "1", "0", "e", "."])
 NOISE = st.one_of(st.text(max_size=40), st.lists(TOKENS, max_size=12).map("".join), st.integers().map(str))
 
 
-@settings(max_examples=10_000, deadline=None)
+def mutated(rng: random.Random) -> str:
+    """A valid header with a few characters changed, dropped or doubled."""
+    text = list(rng.choice(VALID))
+    for _ in range(rng.randint(0, 4)):
+        at = rng.randrange(len(text) + 1)
+        text[at : at + rng.randint(0, 2)] = rng.choice(
+            ["", "-", "9", "0", ":", " ", "٣", "e", "inf", "\x00", "é", "GMT"]
+        )
+    return "".join(text)
+
+
+def test_ten_thousand_damaged_headers_make_no_absurd_pause() -> None:
+    """P7 of the fault study."""
+    rng = random.Random(7)
+    for _ in range(10_000):
+        seconds = asked(mutated(rng), rng.choice([None, mutated(rng)]))
+        assert seconds is None or (math.isfinite(seconds) and 0.0 <= seconds <= LONGEST_RETRY_AFTER)
+
+
 @given(NOISE, NOISE | st.none())
 def test_no_header_makes_a_pause_that_is_negative_infinite_or_no_number(value: str, date: str | None) -> None:
     seconds = asked(value, date)

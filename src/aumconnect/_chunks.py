@@ -14,7 +14,7 @@ from typing import Any
 from aumconnect._watch import Watch
 from aumconnect.connector import Batch, Change
 
-__all__ = ["Chunk", "Purpose", "Rows", "identity"]
+__all__ = ["Chunk", "Purpose", "Rows", "claims_of", "identities"]
 
 
 class Purpose(Enum):
@@ -57,20 +57,26 @@ class Chunk:
         return replace(self, batch=batch, claims=claims, purpose=purpose, watch=Watch())
 
 
-def identity(change: Change) -> Hashable:
-    """What record a change means, or None. Coarser than the system's own rule: too equal only means later."""
-    if change.id is not None:
-        return change.id
-    key = change.key
-    if len(key) == 1:
-        value = key[0]
-        return value.strip().casefold() if isinstance(value, str) else value
-    return tuple([value.strip().casefold() if isinstance(value, str) else value for value in key]) or None
+def identities(changes: Iterable[Change]) -> list[Hashable]:
+    """What record each change means, or None. Coarser than the system's own rule: too equal only means later."""
+    names = [change.key if change.id is None else change.id for change in changes]
+    return [  # written out for the common case, one text: this runs for every row
+        name[0].strip().casefold() if len(name) == 1 and type(name[0]) is str else _folded(name) for name in names
+    ]
+
+
+def _folded(name: str | tuple[Any, ...]) -> Hashable:
+    if isinstance(name, str) or len(name) == 1:
+        return name if isinstance(name, str) else name[0]
+    return tuple([value.strip().casefold() if isinstance(value, str) else value for value in name]) or None
 
 
 def claims_of(changes: Iterable[Change]) -> frozenset[Hashable]:
     """The records that these rows mean."""
-    return frozenset(map(identity, changes)) - {None}
+    return frozenset(identities(changes)) - _NOTHING
+
+
+_NOTHING = frozenset({None})
 
 
 class Rows:
@@ -142,18 +148,20 @@ class Rows:
             return frozenset()
         return frozenset(map(self._conflict_key, changes)) - {None}
 
-    def pack(self, now: float, *, partial: bool) -> tuple[Change, ...]:
-        """The rows of the next chunk, to be claimed: split ones, else due ones, else fresh ones; maybe none.
+    def pack(self, now: float, *, partial: bool) -> tuple[tuple[Change, ...], frozenset[Hashable]]:
+        """The rows of the next chunk and the records they claim: split ones, else due ones, else fresh ones, or none.
 
         ``partial`` lets fresh rows go in less than a full chunk, because no more will come.
         """
         if self._split:
-            return self._split.popleft()
-        if self._again and self._again[0][0] <= now:
-            return self._fit(self._take_due(now), lambda left: self.add_again(left, now))
-        if len(self._fresh) < self._batch_rows and not (partial and self._fresh):
-            return ()
-        return self._take_fresh()
+            rows = self._split.popleft()
+        elif self._again and self._again[0][0] <= now:
+            rows = self._fit(self._take_due(now), lambda left: self.add_again(left, now))
+        elif len(self._fresh) >= self._batch_rows or (partial and self._fresh):
+            return self._take_fresh()
+        else:
+            return (), _NOTHING
+        return rows, claims_of(rows)
 
     def _take_due(self, now: float) -> list[Change]:
         due: list[Change] = []
@@ -161,13 +169,17 @@ class Rows:
             due.append(heapq.heappop(self._again)[2])
         return due
 
-    def _take_fresh(self) -> tuple[Change, ...]:
+    def _take_fresh(self) -> tuple[tuple[Change, ...], frozenset[Hashable]]:
         size = min(self._batch_rows, len(self._fresh))
         rows = [self._fresh.popleft() for _ in range(size)]
-        names = list(map(identity, rows))
-        if len(set(names)) < size or not self._claimed.isdisjoint(names):
+        names = identities(rows)
+        claims = frozenset(names) - _NOTHING
+        if len(claims) < size or not self._claimed.isdisjoint(claims):
             rows = self._keep_apart(rows, names)
-        return self._fit(rows, lambda left: self._fresh.extendleft(reversed(left)))
+        packed = self._fit(rows, lambda left: self._fresh.extendleft(reversed(left)))
+        claims = claims if len(packed) == size else claims_of(packed)
+        self._claimed |= claims
+        return packed, claims
 
     def _keep_apart(self, rows: list[Change], names: list[Hashable]) -> list[Change]:
         """Hold back rows whose record is under way, in another chunk or earlier in this one."""

@@ -11,7 +11,7 @@ from itertools import count
 
 from aumconnect._aim import readable
 from aumconnect._books import Books
-from aumconnect._chunks import Chunk, Purpose, Rows, identity
+from aumconnect._chunks import Chunk, Purpose, Rows, claims_of
 from aumconnect._limits import RetryBudget
 from aumconnect._settle import DEFINITE, PLAIN, Verdict, judge, match, refusals, unsent
 from aumconnect._steps import Settings
@@ -145,7 +145,7 @@ class Trouble:
     def abandon_rows(self, changes: Sequence[Change], error: Exception, now: float) -> None:
         """Rows that are in no chunk and will not be sent any more."""
         self._books.record(None, self._left(changes, error, False), now)
-        self._rows.release(map(identity, changes))
+        self._rows.release(claims_of(changes))
 
     def _left(self, changes: Sequence[Change], error: Exception, doubt: bool) -> list[Outcome]:
         failed = unsent(changes, error)
@@ -213,7 +213,7 @@ class Trouble:
             self._rows.release(chunk.claims)
         else:
             ended = {outcome.ref for outcome in outcomes}
-            self._rows.release(identity(change) for change in chunk.changes if change.ref in ended)
+            self._rows.release(claims_of(change for change in chunk.changes if change.ref in ended))
         if self._tries or self._doubtful:
             for outcome in outcomes:
                 self._tries.pop(outcome.ref, None)

@@ -226,10 +226,13 @@ class Engine:
             self._books.record(None, unsent(changes, self.halted), now)
 
     def _pack(self, now: float) -> None:
-        while self.halted is None and self._room() and (changes := self._rows.pack(now, partial=self._exhausted)):
+        while self.halted is None and self._room():
+            changes, claims = self._rows.pack(now, partial=self._exhausted)
+            if not changes:
+                return
             number = next(self._numbers)
             batch = replace(self._blank, changes=changes, token=f"{self._run_token}-{number}")
-            self._books.intend(Chunk(number, batch, self._rows.claim(changes), self._rows.conflicts(changes)), now)
+            self._books.intend(Chunk(number, batch, claims, self._rows.conflicts(changes)), now)
 
     def _committed(self, step: Commit, error: Exception | None) -> None:
         if error is not None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from aumconnect._chunks import identity
+from aumconnect._chunks import claims_of
 from aumconnect.connector import Change, Operation
 from aumconnect.outcome import WRITTEN, Outcome, Status
 from aumconnect.schema import ObjectSchema
@@ -35,9 +35,9 @@ def on_departure(world: World, scenario: Scenario, journey: Journey) -> None:
     _law(len(covered) == 1, "one request, several intents")
     others = [_rows(other) for other in world.in_flight]
     changes = {change.ref: change for change in scenario.changes}
-    mine = {identity(changes[ref]) for ref in refs}
+    mine = claims_of(changes[ref] for ref in refs)
     for other in others:
-        theirs = {identity(changes[row["ref"]]) for row in other}
+        theirs = claims_of(changes[row["ref"]] for row in other)
         _law(mine.isdisjoint(theirs), "two requests in flight mean one record")
         if scenario.connector.parents:
             parents = {scenario.connector.conflict_key("Item", changes[ref]) for ref in refs}
