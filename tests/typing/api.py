@@ -59,8 +59,8 @@ async def use_an_async_client() -> aum.Report:
 
 def use_a_project() -> int:
     with aum.Project("aumconnect.toml", env="test") as project:
-        plan: aum.Plan = project["churn"].plan(limit=10)
-        report: aum.Report = plan.apply()
+        plan: aum.Plan = project["churn"].plan(full=True)
+        report: aum.Report = plan.apply(limit=10)
     return report.exit_code
 
 
