@@ -531,6 +531,7 @@ def test_a_used_up_quota_suspends_and_says_what_is_left() -> None:
     )
 
     assert isinstance(job.engine.halted, RateLimited)
+    assert job.engine.resume_at == pytest.approx(job.fake.clock.epoch() + 3600, abs=1)
     assert job.counts == {"created": 20, "failed": 80}
     assert len(job.writes) == 3
 
@@ -798,7 +799,7 @@ def test_throttling_halves_what_is_in_flight() -> None:
     job = Job(rows(40), parallel=4, before=lambda fake: fake.faults.write(1, busy, times=4))
 
     assert job.counts == {"created": 40}
-    assert job.engine._concurrency.limit < 4
+    assert job.engine._health.limit < 4
 
 
 def test_the_hook_hears_of_outcomes_and_of_the_halt() -> None:

@@ -22,24 +22,14 @@ from typing import Any
 from aumconnect._aim import aimed, reconciled
 from aumconnect._books import Books
 from aumconnect._chunks import Chunk, Purpose, Rows
-from aumconnect._limits import Concurrency, QuotaShare, RetryBudget
-from aumconnect._retry import IN_DOUBT
+from aumconnect._health import Health
+from aumconnect._limits import RetryBudget
 from aumconnect._settle import unsent
 from aumconnect._steps import Commit, Done, Note, Send, Settings, SleepUntil, Step, Take
 from aumconnect._trouble import Trouble
 from aumconnect._watch import watched
 from aumconnect.connector import Batch, BulkWrites, Change, Connector, Operation, ReadsByKey
-from aumconnect.errors import (
-    AumconnectError,
-    AuthenticationError,
-    ConfigurationError,
-    ErrorClass,
-    ProtocolError,
-    RateLimited,
-    RequestRefused,
-    TransportError,
-    Unavailable,
-)
+from aumconnect.errors import ConfigurationError, Unavailable
 from aumconnect.events import Hook
 from aumconnect.journal import Recovered
 from aumconnect.outcome import Outcome, Status
@@ -98,12 +88,10 @@ class Engine:
         guarantee = connector.guarantee(operation, key, schema)
         random, budget = random or _random.Random(), budget or RetryBudget()  # noqa: S311  (jitter)
         self._trouble = Trouble(connector, operation, guarantee, settings, self._rows, self._books, budget, random)
-        self._concurrency = Concurrency(settings.parallel or can.parallel)
-        self._quota = QuotaShare(settings.quota_share)
+        self._health = Health(settings, settings.parallel or can.parallel, self._books)
         self._unresolved = tuple(unresolved)
         self._ready: deque[Chunk] = deque()
         self._flying: dict[Chunk, None] = {}  # a set that keeps its order
-        self._misses = 0
         self._exhausted = False
         self._ending_since: float | None = None
         self._stop_at: float | None = None
@@ -213,7 +201,7 @@ class Engine:
 
     def _room(self) -> bool:
         """A few chunks wait ahead of those in flight, no more."""
-        return len(self._ready) + self._books.ahead < self._concurrency.limit
+        return len(self._ready) + self._books.ahead < self._health.limit
 
     def _taken(self, step: Take, result: Any, now: float) -> None:
         self._exhausted = len(result) < step.count
@@ -244,7 +232,7 @@ class Engine:
 
     def _sendable(self) -> Chunk | None:
         """The first chunk that may go: durable, within the concurrency, locking nothing that is in flight."""
-        if len(self._flying) >= self._concurrency.limit:
+        if len(self._flying) >= self._health.limit:
             return None
         for position, chunk in enumerate(self._ready):
             if all(chunk.conflicts.isdisjoint(other.conflicts) for other in self._flying):
@@ -266,39 +254,14 @@ class Engine:
         if chunk not in self._flying:
             return  # its time was up; its rows are accounted for as unknown
         del self._flying[chunk]
-        self._learn(chunk, result)
+        self._health.learn(chunk, result, now)
         if chunk.purpose is Purpose.RECONCILE:
             settle = self._trouble.not_looked_up if isinstance(result, BaseException) else self._trouble.looked_up
             settle(chunk, result, now)
         elif isinstance(result, BaseException):
             self._trouble.broke(chunk, result, now)
         else:
-            self._learn_from_rows(result)
             self._trouble.answered(chunk, result, now)
-
-    def _learn(self, chunk: Chunk, result: Any) -> None:
-        """What the way a send ended says about the system, whatever it says about the rows."""
-        error_class = result.error_class if isinstance(result, RequestRefused) else None
-        if chunk.watch.throttled or error_class is ErrorClass.THROTTLED:
-            self._concurrency.throttled()
-        else:
-            self._concurrency.answered()
-        missed = isinstance(result, TransportError) or error_class in IN_DOUBT
-        self._misses = self._misses + 1 if missed else 0
-        if self._misses >= max(self._settings.give_up_after, 2 * self._concurrency.most):
-            self._books.halt(Unavailable("the system does not answer", hint="try again later"))
-        if chunk.watch.quota is not None and self._quota.spent(*chunk.watch.quota):
-            self._books.halt(RateLimited("our share of the account's quota is used up"))
-        if isinstance(result, Exception) and (reason := _halting(result, chunk)):
-            self._books.halt(reason)
-
-    def _learn_from_rows(self, outcomes: Sequence[Outcome]) -> None:
-        """A row may say what a whole answer says elsewhere: too fast, quota used up, credential gone."""
-        for error_class in {outcome.error_class for outcome in outcomes if outcome.status is Status.FAILED}:
-            if error_class is ErrorClass.THROTTLED:
-                self._concurrency.throttled()
-            elif reason := _FATAL.get(error_class) if error_class else None:
-                self._books.halt(reason())
 
     # --- the end ---
 
@@ -361,22 +324,3 @@ def _write_of(connector: Connector, batch: Batch, settings: Settings) -> Callabl
     if operation is Operation.UPSERT or not isinstance(connector, ReadsByKey):
         raise ConfigurationError(f"{connector.name} cannot {operation.value} by a key")
     return partial(aimed, connector)
-
-
-_FATAL: dict[ErrorClass, Callable[[], AumconnectError]] = {
-    ErrorClass.QUOTA: lambda: RateLimited("the account's quota is used up"),
-    ErrorClass.AUTH_REFRESH: lambda: AuthenticationError("the system no longer accepts the credential"),
-    ErrorClass.AUTH_REVOKED: lambda: AuthenticationError("the system no longer accepts the credential"),
-}
-
-
-def _halting(error: Exception, chunk: Chunk) -> Exception | None:
-    """Whether a send that ended with ``error`` means that no other would do better."""
-    if isinstance(error, RequestRefused):
-        reason = _FATAL.get(error.error_class)
-        return reason() if reason else None
-    if isinstance(error, TransportError):
-        return None
-    if isinstance(error, ProtocolError) and chunk.watch.doubts(error):
-        return None  # one unreadable answer: its rows are unknown, others may fare better
-    return error
