@@ -144,7 +144,7 @@ def show(writeback: Writeback, run: Run = None, file: File = DEFAULT_FILE, env: 
         _show.value(_record(record) | {"records": [_outcome(outcome) for outcome in rejected]})
         return
     about = {"run": record.id, "state": record.state, "outcome": _counts(record.counts), "account": record.account}
-    about |= {"started": _moment(record.started), "ended": _moment(record.ended), **record.details}
+    about |= {"started": _moment(record.started), "ended": _moment(record.ended)} | _made_with(record.details)
     _show.table(("", ""), [(name, cell) for name, cell in about.items() if cell not in (None, "", {})])
     if rejected:
         _show.lines("")
@@ -237,6 +237,12 @@ def _tell(report: Report, writeback: str, *, json: bool) -> None:
         _show.lines(f"to be continued: aumconnect apply {writeback}{when}")
     elif report.exit_code == 1:
         _show.lines(f"next: aumconnect rejects {writeback} -o fixme.csv")
+
+
+def _made_with(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run was made with, one cell a line; its counts are told elsewhere."""
+    cells = {name: cell for name, cell in details.items() if name not in ("ended", "total", "account")}
+    return cells | {"model": " ".join(part for part in (details.get("model") or {}).values() if part)}
 
 
 def _record(run: RunRecord) -> dict[str, Any]:

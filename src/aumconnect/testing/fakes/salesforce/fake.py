@@ -47,10 +47,11 @@ class FakeSalesforce(Fake):
     stamps = frozenset({"LastModifiedDate", "LastModifiedById", "SystemModstamp"})
     connection_url = "salesforce://acme.my.salesforce.com"
 
-    def __init__(self, *, sandbox: bool = False, **options: Unpack[Options]) -> None:
+    def __init__(self, *, sandbox: bool = False, org: int = 1, **options: Unpack[Options]) -> None:
+        """``org`` tells one organisation from another: its id is made of it."""
         super().__init__(**options)
         self.store = Store(self.clock.epoch, self.changed)
-        self.org = Org(self.store, sandbox=sandbox)
+        self.org = Org(self.store, sandbox=sandbox, number=org)
         self.changes.clear()
         self.locks = self.org.locks
         self.logins = Logins(now=self.clock.epoch, organization=self.org.id)

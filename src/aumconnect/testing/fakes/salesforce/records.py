@@ -201,13 +201,13 @@ class SObject(Table):
 class Org:
     """All objects of the fake org, and what they share. ``org["Contact"]`` finds one, whatever the case."""
 
-    def __init__(self, store: Store, *, sandbox: bool) -> None:
+    def __init__(self, store: Store, *, sandbox: bool, number: int = 1) -> None:
         self.store = store
         self.locks = Locks(store)
         self.stamp_milliseconds = False  # unverified: stamps have whole seconds
         self.objects: dict[str, SObject] = {}
         self.user_id = new_id("005", 1)
-        self.id = new_id("00D", 1)
+        self.id = new_id("00D", number)
         for name, (prefix, fields) in STANDARD.items():
             self.add_object(name, prefix, fields)
         person = {"Username": USERNAME, "LastName": "Integration", "Email": USERNAME}

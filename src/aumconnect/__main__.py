@@ -1,0 +1,5 @@
+"""``python -m aumconnect`` is the command line."""
+
+from aumconnect.cli import main
+
+main()
