@@ -13,6 +13,7 @@ import httpx
 import pytest
 import trustme
 
+from aumconnect.errors import ConfigurationError
 from aumconnect.testing.emulator import Limits, Pace, serve
 from aumconnect.wire import Delay, Drip, Drop, Headers, Request, Response, Truncate
 
@@ -285,11 +286,11 @@ class TestLife:
             assert emulator.url.startswith("http://127.0.0.1:")
 
     def test_an_empty_host_is_refused(self):
-        with pytest.raises(ValueError, match="every network interface"), serve(echo, ""):
+        with pytest.raises(ConfigurationError, match="every network interface"), serve(echo, ""):
             pass
 
     def test_a_taken_port_is_told_at_once(self, emulator):
-        with pytest.raises(OSError, match="in use"), serve(echo, port=urlsplit(emulator.url).port):
+        with pytest.raises(ConfigurationError, match="in use"), serve(echo, port=urlsplit(emulator.url).port):
             pass
 
     def test_it_ends_with_connections_open(self):

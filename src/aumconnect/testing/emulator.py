@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from aumconnect.errors import ConfigurationError
 from aumconnect.testing._connection import Connection, Limits, Pace
 from aumconnect.testing._page import PREFIX, Mishaps, Page, RequestLog, Views
 from aumconnect.wire import Headers, Request, Response
@@ -133,8 +134,8 @@ class Emulator:
 def serve(fake: Fake, host: str = "127.0.0.1", port: int = 0, **settings: Unpack[Settings]) -> Iterator[Emulator]:
     """Serve ``fake`` from a thread of its own while the block runs. See `Settings` for the options.
 
-    Port 0 takes a free one. Raises `OSError` when the address is taken, and at the end of the block an
-    `ExceptionGroup` of whatever the fake raised, so that no test passes on a broken fake.
+    Port 0 takes a free one. Raises `ConfigurationError` when the address is taken, and at the end of the block
+    an `ExceptionGroup` of whatever the fake raised, so that no test passes on a broken fake.
     """
     emulator = Emulator(fake, host, port, **settings)
     loop = asyncio.new_event_loop()
@@ -177,9 +178,15 @@ def _path(request: Request) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises `ConfigurationError` for an address that is taken or not ours."""
     if not host:
-        raise ValueError("an empty host means every network interface; name the one you want, such as 127.0.0.1")
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512)
+        raise ConfigurationError("no host would mean every network interface", hint="name one, such as 127.0.0.1")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        reason = f"cannot listen on {host} port {port}: {error.strerror}"
+        raise ConfigurationError(reason, hint="choose another port; 0 takes a free one") from error
 
 
 def _origin(listener: socket.socket, *, secure: bool) -> str:
