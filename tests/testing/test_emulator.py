@@ -2,8 +2,11 @@
 
 import contextlib
 import json
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -341,6 +344,15 @@ class TestLife:
             pytest.raises(httpx.RemoteProtocolError),
         ):
             httpx.get(emulator.url)
+
+    def test_run_serves_until_interrupted(self):
+        program = "from aumconnect.testing.emulator import run\nfrom aumconnect.wire import Response\n"
+        program += "run(lambda request: Response(204), ready=lambda url: print(url, flush=True))"
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+            url = process.stdout.readline().strip()
+            assert httpx.get(url).status_code == 204
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
 
     def test_latency_comes_before_every_answer(self):
         with serve(echo, latency=0.1) as emulator:

@@ -185,8 +185,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        reason = f"cannot listen on {host} port {port}: {error.strerror}"
-        raise ConfigurationError(reason, hint="choose another port; 0 takes a free one") from error
+        reason = str(error.strerror).partition(" (")[0]
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {reason}", hint="choose another port; 0 takes a free one"
+        ) from error
 
 
 def _origin(listener: socket.socket, *, secure: bool) -> str:
