@@ -319,6 +319,16 @@ class TestLife:
 
         assert got == [200] * 200
 
+    def test_hundreds_of_connections_wait_together(self):
+        with serve(echo, latency=0.3) as emulator, contextlib.ExitStack() as stack:
+            started = time.monotonic()
+            sockets = [stack.enter_context(contextlib.closing(connected(emulator.url))) for _ in range(300)]
+            for sock in sockets:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert all(sock.recv(65536).startswith(b"HTTP/1.1 200 OK") for sock in sockets)
+
+        assert time.monotonic() - started < 30  # one after the other it would be 90
+
     def test_holding_the_lock_holds_the_fake(self):
         with serve(echo) as emulator, ThreadPoolExecutor() as pool:
             with emulator.lock:
