@@ -48,6 +48,7 @@ def open_shop(customers: Iterable[str] | None = None) -> FakeSalesforce:
     for customer in sorted(_customers() if customers is None else customers):
         first, last = FIRST[int(customer) % len(FIRST)], LAST[int(customer) // 7 % len(LAST)]
         contacts.insert(Customer_Id__c=customer, FirstName=first, LastName=last)
+    crm.changes.clear()  # its page shall show what happens from now on
     return crm
 
 
