@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableSequence
 from typing import Any
 
 from aumconnect._mapping.convert import Refused
 from aumconnect._mapping.ir import NO_DEFAULT, Column
-from aumconnect._mapping.steps import Step, steps_of
+from aumconnect._mapping.steps import Step, limits_of, steps_of
 from aumconnect._mapping.validate import Values, problem
 from aumconnect.outcome import Problem
 from aumconnect.schema import CLEAR
@@ -26,12 +26,34 @@ class Finish:
         self._inputs = tuple(column.slot for column in columns if column.field is None)
         self._gaps = tuple(_gap(column) for column in columns if column.field and not column.required)
         self._steps = tuple((c, c.slot, steps) for c in columns if (steps := steps_of(c)))
-        self.always = bool(self._templates or self._inputs or self._steps)
-        """Whether a row without gaps has anything to finish."""
+        self._quick_steps = tuple(
+            (c.slot, step) for c in columns for step in steps_of(c, within_limits=limits_of(c) is not None)
+        )
         late = self._templates or any(column.default is not NO_DEFAULT for column in columns)
         self._order = tuple(column.slot for column in columns) if late else ()
-        self.width = len(columns) - len(self._templates)
-        """How many values a row without gaps has."""
+        self._width = len(columns) - len(self._templates)  # values of a row without gaps
+
+    def whole(self, rows: MutableSequence[Values | None]) -> list[Values | None]:
+        """The rows of the quick way that have no gap, finished; None for the others.
+
+        Of ``rows`` those become None that a step refuses: they must be read again to say why.
+        """
+        if self._templates:
+            return [None] * len(rows)
+        width = self._width
+        whole = [v if v is not None and len(v) == width and None not in v.values() else None for v in rows]
+        for slot, step in self._quick_steps:
+            for index, values in enumerate(whole):
+                if values is not None:
+                    try:
+                        values[slot] = step(values[slot])
+                    except Refused:
+                        whole[index] = rows[index] = None
+        for slot in self._inputs:
+            for values in whole:
+                if values is not None:
+                    del values[slot]
+        return whole
 
     def __call__(self, values: Values) -> list[Problem] | None:
         """The problems found, if any."""

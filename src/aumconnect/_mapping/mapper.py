@@ -24,7 +24,7 @@ from aumconnect.schema import ObjectSchema
 
 __all__ = ["Mapped", "Mapper"]
 
-Reader = Callable[[Sequence[Any]], Sequence[Values | None]]
+Reader = Callable[[Sequence[Any]], list[Values | None]]
 
 
 @dataclass(slots=True)
@@ -140,18 +140,19 @@ class Mapper:
 
     def _mapped(self, chunk: Sequence[Any], first_ref: int) -> Mapped:
         mapped = Mapped()
-        add, constants, finish = mapped.changes.append, self._constants, self._finish
-        always, width, key_slot = finish.always, finish.width, self._key_slot
-        for ref, values in enumerate(self._quick(chunk), first_ref):
-            if values is None:
-                self._read_carefully(ref, chunk[ref - first_ref], mapped)
-            elif always or len(values) != width or None in values.values():
-                self._end(ref, values, finish(values), mapped)
-            else:
+        add, constants, key_slot = mapped.changes.append, self._constants, self._key_slot
+        rows = self._quick(chunk)
+        whole = self._finish.whole(rows)
+        for ref, values in enumerate(whole, first_ref):
+            if values is not None:
                 key = (values.pop(key_slot),) if key_slot else self._take_key(values)
                 if constants:
                     values.update(constants)
                 add(_change(ref, values, key))
+            elif (partly := rows[ref - first_ref]) is not None:
+                self._end(ref, partly, self._finish(partly), mapped)
+            else:
+                self._read_carefully(ref, chunk[ref - first_ref], mapped)
         return mapped
 
     def _read_carefully(self, ref: int, row: Any, mapped: Mapped) -> None:
@@ -198,8 +199,7 @@ class Mapper:
         mapped.changes = [change for change in mapped.changes if change.ref not in again]
 
     def _canonical_key(self) -> Callable[[Key], Key] | None:
-        schema, names = self.schema, self.key
-        return None if schema is None else lambda key: schema.canonical_key(names, key)
+        return None if self.schema is None else self.schema.key_form(self.key)
 
     def _stamped(self) -> Values:
         known = {
@@ -218,7 +218,7 @@ def _readers(mapping: Mapping) -> tuple[Reader, Callable[[Any], tuple[Values, li
     return Quick(mapping.columns), Careful(mapping.columns)
 
 
-def _unread(rows: Sequence[Any]) -> Sequence[None]:
+def _unread(rows: Sequence[Any]) -> list[Values | None]:
     return [None] * len(rows)
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic_core import CoreSchema, core_schema
 
 from aumconnect._mapping.convert import Refused
 from aumconnect._mapping.ir import Column, Ref
 from aumconnect.schema import FieldSchema, FieldType, Reference
 
-__all__ = ["Step", "rounded", "steps_of"]
+__all__ = ["Step", "limits_of", "rounded", "steps_of"]
 
 Step = Callable[[Any], Any]
 """A value to a value; raises `Refused`."""
 
 
-def steps_of(column: Column) -> tuple[Step, ...]:
-    """The steps a column asks for, in the order `Column` promises."""
+def steps_of(column: Column, *, within_limits: bool = False) -> tuple[Step, ...]:
+    """The steps a column asks for, in the order `Column` promises.
+
+    ``within_limits``: the values are known to pass `limits_of`, so that steps which only check are left out.
+    """
     steps: list[Step] = []
     if column.lookup is not None:
         steps.append(_looked_up(column.lookup))
@@ -29,7 +34,7 @@ def steps_of(column: Column) -> tuple[Step, ...]:
     if column.ref is not None:
         steps.append(_referring(column.ref))
     elif column.target is not None:
-        steps.extend(_fitting(column.target))
+        steps.extend(_shaping(column.target) if within_limits else _fitting(column.target))
     return tuple(steps)
 
 
@@ -91,15 +96,49 @@ def _referring(ref: Ref) -> Step:
 def _fitting(target: FieldSchema) -> Iterable[Step]:
     """What the remote field itself asks of every value: see `aumconnect._mapping.bind`."""
     if target.type in (FieldType.DECIMAL, FieldType.INTEGER) and target.precision:
-        yield _below(Decimal(10) ** (target.precision - (target.scale or 0)))
+        yield _below(_magnitude(target))
+    yield from _shaping(target)
+    if target.type in (FieldType.CHOICE, FieldType.CHOICES) and target.restricted and target.choices:
+        yield _chosen(target.choices)
+    if target.type in (FieldType.TEXT, FieldType.CHOICE) and target.length:
+        yield _short(target.length)
+
+
+def _shaping(target: FieldSchema) -> Iterable[Step]:
+    """Those of them that may change a value."""
     if target.type is FieldType.INTEGER:
         yield _integral
     elif target.type is FieldType.DATETIME:
         yield _aware
-    elif target.type in (FieldType.CHOICE, FieldType.CHOICES) and target.restricted and target.choices:
-        yield _chosen(target.choices)
-    if target.type in (FieldType.TEXT, FieldType.CHOICE) and target.length:
-        yield _short(target.length)
+
+
+def _magnitude(target: FieldSchema) -> Decimal:
+    return Decimal(10) ** ((target.precision or 0) - (target.scale or 0))
+
+
+_PLAIN = {FieldType.TEXT: str, FieldType.CHOICE: str, FieldType.DECIMAL: float}
+
+
+def limits_of(column: Column) -> CoreSchema | None:
+    """What passes this fits the remote field; it may refuse more. None where no test is as quick."""
+    target = column.target
+    if target is None or column.ref or column.lookup or column.multiply or not _is_plain(column, target):
+        return None
+    if target.type is FieldType.DECIMAL:
+        limit = float(_magnitude(target)) * 0.99 if target.precision else None  # rounding may add a little
+        return core_schema.float_schema(strict=True, gt=-limit, lt=limit) if limit else core_schema.float_schema()
+    if target.type is FieldType.CHOICE and target.restricted and target.choices:
+        return core_schema.literal_schema([c for c in target.choices if len(c) <= (target.length or len(c))])
+    return core_schema.str_schema(strict=True, max_length=target.length)
+
+
+def _is_plain(column: Column, target: FieldSchema) -> bool:
+    """Whether values come as just the type that the test is about."""
+    kind = _PLAIN.get(target.type)
+    annotation = column.python_type
+    if get_origin(annotation) is Literal:
+        return kind is str and all(type(value) is str for value in get_args(annotation))
+    return kind is not None and annotation is kind
 
 
 def _below(limit: Decimal) -> Step:

@@ -29,6 +29,7 @@ from typing_extensions import TypedDict
 
 from aumconnect._mapping.convert import CLOCK, DAY, EXACT, MISSING, NUMBER, WHOLE, Kind, Refused, Unreadable, convert
 from aumconnect._mapping.ir import Column
+from aumconnect._mapping.steps import limits_of
 from aumconnect.outcome import Problem
 
 __all__ = ["Careful", "Quick", "problems_of"]
@@ -45,6 +46,16 @@ class _First:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.chain_schema([*self._steps, handler(source)])
+
+
+class _Then:
+    """Validate by the annotation first, then by this core schema."""
+
+    def __init__(self, then: CoreSchema) -> None:
+        self._then = then
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.chain_schema([handler(source), self._then])
 
 
 class _OrNone:
@@ -146,7 +157,7 @@ class Quick:
         self._columns = tuple(column for column in columns if column.template is None)
         self._compiled: dict[tuple[type, ...], Callable[[Any], list[Values | None]] | None] = {}
 
-    def __call__(self, rows: Sequence[Any]) -> Sequence[Values | None]:
+    def __call__(self, rows: Sequence[Any]) -> list[Values | None]:
         """For each row its values by slot, or None where `Careful` must look."""
         seen = tuple(self._type_of(column, rows) for column in self._columns)
         if seen not in self._compiled:
@@ -178,7 +189,9 @@ class Quick:
 def _field(column: Column, guards: tuple[Any, ...]) -> Any:
     inner = [guard for guard in guards if not isinstance(guard, _First)]
     outer = [guard for guard in guards if isinstance(guard, _First)]
-    value = annotated(column.python_type, *inner, *column.constraints, *outer)
+    limits = limits_of(column)
+    then = (_Then(limits),) if limits else ()
+    value = annotated(column.python_type, *inner, *column.constraints, *then, *outer)
     alias = Field(validation_alias=column.source)
     return annotated(value, alias) if column.required else NotRequired[annotated(value | None, alias)]
 
