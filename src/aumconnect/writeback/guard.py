@@ -72,7 +72,7 @@ def stop_at(results: Collection[GuardResult], overridden: Collection[str]) -> No
         )
     tripped = [result for result in results if result.tripped and result.name not in overridden]
     if tripped:
-        override = " ".join(f"--yes {result.name}" for result in tripped)
+        override = " ".join(f"--override {result.name}" for result in tripped)
         raise GuardTripped(
             "\n  ".join(["the plan was stopped, nothing was written", *map(str, tripped)]),
             hint=f"look at the plan; to go on all the same: {override}",
