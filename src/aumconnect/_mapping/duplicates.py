@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any, NamedTuple, Self
 
 from aumconnect.connector import Change, Key
@@ -24,28 +23,30 @@ class First(NamedTuple):
 
 
 class Seen:
-    """The keys of one run: the latest ``in_memory`` as they are, older ones as digests in a temporary SQLite file.
+    """The keys of one run: the latest ``in_memory`` in a dict, older ones in a temporary SQLite file.
 
-    ``canonical`` gives a key the form in which equal keys are equal (`ObjectSchema.canonical_key`). Digests are 128
-    bits long; what two rows say is compared by a 64-bit hash.
+    ``canonical`` gives a key the form in which equal keys are equal (`ObjectSchema.canonical_key`). A key is kept as
+    a 64-bit hash that is seeded anew in every process: two keys of ten million are mistaken for one with a chance of
+    3 in a million, and then the later row is rejected, never lost.
     """
 
     def __init__(self, canonical: Callable[[Key], Key] | None = None, *, in_memory: int = 100_000) -> None:
         self._canonical = canonical
         self._in_memory = in_memory
-        self._recent: dict[Key, int] = {}
+        self._recent: dict[int, int] = {}
         self._older: _Older | None = None
 
     def again(self, changes: Sequence[Change]) -> dict[int, First]:
         """The changes whose key was there before, by ``ref``."""
-        keys = [change.key for change in changes]
+        keys: Iterable[Key] = (change.key for change in changes)
         if self._canonical:
-            keys = list(map(self._canonical, keys))
-        older = self._older.find(key for key in keys if key not in self._recent) if self._older else {}
+            keys = map(self._canonical, keys)
+        marks = list(map(_mark, keys))
+        older = self._older.find(mark for mark in marks if mark not in self._recent) if self._older else {}
         found, remember = {}, self._recent.setdefault
-        for key, change in zip(keys, changes, strict=True):
+        for mark, change in zip(marks, changes, strict=True):
             mine = change.ref << 64 | _said(change.values)
-            earlier = older[key] if key in older else remember(key, mine)
+            earlier = older[mark] if mark in older else remember(mark, mine)
             if earlier is not mine:
                 found[change.ref] = First(earlier >> 64, earlier & _MASK == mine & _MASK)
         self._spill()
@@ -70,28 +71,32 @@ class Seen:
 
 
 class _Older:
-    """Keys on disk: the first half of a digest is the row's id, the second half is compared."""
+    """Keys on disk."""
 
     def __init__(self) -> None:
         self._file = sqlite3.connect("", isolation_level=None)  # a private file, gone when closed
-        self._file.execute("CREATE TABLE seen (half INTEGER PRIMARY KEY, rest INTEGER, ref INTEGER, said INTEGER)")
+        self._file.execute("CREATE TABLE seen (mark INTEGER PRIMARY KEY, ref INTEGER, said INTEGER)")
 
-    def add(self, keys: Mapping[Key, int]) -> None:
-        rows = ((*_digest(key), mark >> 64, _signed(mark & _MASK)) for key, mark in keys.items())
+    def add(self, marks: Mapping[int, int]) -> None:
         self._file.execute("BEGIN")
-        self._file.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", sorted(rows))
+        rows = ((mark, first >> 64, _signed(first & _MASK)) for mark, first in sorted(marks.items()))
+        self._file.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", rows)
         self._file.execute("COMMIT")
 
-    def find(self, keys: Iterable[Key]) -> dict[Key, int]:
-        digests = {_digest(key): key for key in keys}
-        wanted = json.dumps([half for half, _ in digests])
-        rows = self._file.execute("SELECT * FROM seen WHERE half IN (SELECT value FROM json_each(?))", (wanted,))
-        return {
-            digests[half, rest]: ref << 64 | said & _MASK for half, rest, ref, said in rows if (half, rest) in digests
-        }
+    def find(self, marks: Iterable[int]) -> dict[int, int]:
+        wanted = json.dumps(list(marks))
+        rows = self._file.execute("SELECT * FROM seen WHERE mark IN (SELECT value FROM json_each(?))", (wanted,))
+        return {mark: ref << 64 | said & _MASK for mark, ref, said in rows}
 
     def close(self) -> None:
         self._file.close()
+
+
+def _mark(key: Key) -> int:
+    """A key's hash. Only text is hashed with a seed and without collisions by design, so everything becomes text."""
+    if len(key) == 1 and type(key[0]) is str:
+        return hash(key[0])
+    return hash(repr([part.normalize() if isinstance(part, Decimal) else part for part in key]))
 
 
 def _said(values: Mapping[str, Any]) -> int:
@@ -100,12 +105,6 @@ def _said(values: Mapping[str, Any]) -> int:
         return hash((*values, *parts)) & _MASK
     except TypeError:  # a list of choices
         return hash(repr(values)) & _MASK
-
-
-def _digest(key: Key) -> tuple[int, int]:
-    text = repr([part.normalize() if isinstance(part, Decimal) else part for part in key])
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return int.from_bytes(digest[:8], signed=True), int.from_bytes(digest[8:], signed=True)
 
 
 def _signed(number: int) -> int:

@@ -157,6 +157,10 @@ class Mapping:
         inputs = tuple(c for c in self.columns if not c.key and c.field is None and c.source in parts)
         return Mapping(object=self.object, columns=(*keys, *inputs), model=self.model)
 
+    def keys_written(self) -> Mapping:
+        """The same with its key fields among the values: what an insert needs, or nobody finds the record again."""
+        return self.replace(columns=tuple(c.replace(write=True) if c.key else c for c in self.columns))
+
     def replace(self, **changes: Any) -> Mapping:
         return replace(self, **changes)
 

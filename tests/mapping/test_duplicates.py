@@ -1,0 +1,53 @@
+"""Keys seen before are found, wherever they are kept by then."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aumconnect._mapping.duplicates import First, Seen
+from aumconnect.connector import Change
+from aumconnect.schema import CLEAR, FieldSchema, FieldType, ObjectSchema, Reference
+
+keys = st.tuples(st.one_of(st.integers(-3, 3), st.sampled_from(["", "a", "A", "b"])), st.integers(-2, 0))
+values = st.fixed_dictionaries({}, optional={"a": st.sampled_from([1, 2, CLEAR]), "b": st.sampled_from([1, 2, [1]])})
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(keys, values), max_size=60), st.integers(0, 20), st.integers(1, 7))
+def test_every_later_row_finds_the_first_one_with_its_key(rows, in_memory, chunk):
+    changes = [Change(ref, dict(sorted(said.items())), key) for ref, (key, said) in enumerate(rows)]
+    expected: dict[int, First] = {}
+    first: dict[object, Change] = {}
+    for change in changes:
+        earlier = first.setdefault(change.key, change)
+        if earlier is not change:
+            expected[change.ref] = First(earlier.ref, earlier.values == change.values)
+
+    with Seen(in_memory=in_memory) as seen:
+        found = [seen.again(changes[start : start + chunk]) for start in range(0, len(changes), chunk)]
+
+    assert {ref: one for part in found for ref, one in part.items()} == expected
+
+
+def test_keys_are_compared_as_the_system_compares_them():
+    schema = ObjectSchema("X", {"K": FieldSchema(name="K", type=FieldType.TEXT)})
+
+    with Seen(lambda key: schema.canonical_key(("K",), key)) as seen:
+        found = seen.again([Change(0, {}, ("Ab",)), Change(1, {}, ("aB ",)), Change(2, {}, ("ab c",))])
+
+    assert found == {1: First(0, same=True)}
+
+
+def test_equal_decimals_are_one_key():
+    with Seen() as seen:
+        assert seen.again([Change(0, {}, (Decimal(7),)), Change(1, {}, (Decimal("7.0"),))]) == {1: First(0, same=True)}
+
+
+def test_references_and_lists_can_be_compared():
+    said = [{"a": Reference("Account", "Ext", "1"), "b": ["x"]}, {"a": Reference("Account", "Ext", "1"), "b": ["x"]}]
+
+    with Seen() as seen:
+        assert seen.again([Change(ref, one, ("k",)) for ref, one in enumerate(said)]) == {1: First(0, same=True)}
