@@ -32,12 +32,26 @@ band = {{ from = "band", missing = "clear" }}
 """
 
 
+class PickyMemory(FakeMemory):
+    """Refuses the records whose code is in ``refused``, for reasons only it knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: set[str] = set()
+
+    def _write_row(self, table: Any, asked: Any, row: Any) -> dict[str, Any]:
+        if row["values"].get("code") in self.refused:
+            problem = {"code": "no-thanks", "message": "a rule of ours", "field": "score", "class": "validation"}
+            return {"ref": row["ref"], "status": "rejected", "problems": [problem]}
+        return super()._write_row(table, asked, row)
+
+
 class Shop:
     """Everything a writeback needs, in one folder. The fake's clock is the project's."""
 
     def __init__(self, folder: Path, ledger: str, *, operation: str = "upsert", more: str = "") -> None:
         self.folder = folder
-        self.fake = FakeMemory()
+        self.fake: PickyMemory = PickyMemory()
         self.ledger = ledger
         self.job_file(ledger, operation=operation, more=more)
 

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from _shop import Shop, row
+from _shop import PickyMemory, Shop, row
 
 from aumconnect.errors import LedgerError
 from aumconnect.outcome import Status
 from aumconnect.testing import faults
-from aumconnect.testing.fakes.memory import FakeMemory
 from aumconnect.wire import Headers, Request, Response
 
 
@@ -54,7 +53,7 @@ def test_only_what_changed_is_sent(shop: Shop) -> None:
     assert report.counts == {Status.UNCHANGED: 49, Status.UPDATED: 1}
 
 
-class OtherAccount(FakeMemory):
+class OtherAccount(PickyMemory):
     def respond(self, request: Request) -> Response:
         if request.url.endswith("/account"):
             body = b'{"id": "2", "name": "Other", "user": "tester"}'
@@ -77,7 +76,8 @@ def test_a_failed_row_is_sent_again_and_a_rejected_one_is_not(shop: Shop) -> Non
     """The rejected row stays counted, until it or the field's rules change."""
     busy = {"I-1"}
     shop.fake.locked = lambda object, record: record.get("code") in busy
-    shop.rows([row(0), row(1), row(2, band="none of these")])
+    shop.fake.refused = {"I-2"}
+    shop.rows([row(0), row(1), row(2)])
     with shop.project() as project:
         first = project["items"].apply()
         busy.clear()
@@ -88,6 +88,28 @@ def test_a_failed_row_is_sent_again_and_a_rejected_one_is_not(shop: Shop) -> Non
     assert first.counts == {Status.CREATED: 1, Status.FAILED: 1, Status.REJECTED: 1}
     assert second.counts == {Status.UNCHANGED: 1, Status.CREATED: 1, Status.REJECTED: 1}
     assert third.counts == {Status.UNCHANGED: 2, Status.REJECTED: 1}
+
+
+def test_a_rejected_row_that_changed_is_sent_again(shop: Shop) -> None:
+    shop.fake.refused = {"I-0"}
+    shop.rows([row(0)])
+    with shop.project() as project:
+        assert project["items"].apply().counts == {Status.REJECTED: 1}
+        shop.fake.refused = set()
+        assert project["items"].apply().counts == {Status.REJECTED: 1}
+        shop.rows([row(0, score=0.6)])
+        assert project["items"].apply().counts == {Status.CREATED: 1}
+        assert project["items"].apply().counts == {Status.UNCHANGED: 1}
+
+
+def test_a_rejection_says_why_also_when_it_is_only_remembered(shop: Shop) -> None:
+    shop.fake.refused = {"I-0"}
+    shop.rows([row(0)])
+    with shop.project() as project:
+        project["items"].apply()
+        report = project["items"].apply()
+    (reason,) = report.reasons()
+    assert (reason.code, reason.message, reason.field) == ("no-thanks", "a rule of ours", "score")
 
 
 def test_a_human_edit_is_respected_and_stays_counted(shop: Shop) -> None:

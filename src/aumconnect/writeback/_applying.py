@@ -8,17 +8,20 @@ from typing import Any
 
 from aumconnect._pumps import Row
 from aumconnect.client import Client
-from aumconnect.connector import Operation
+from aumconnect.connector import Guarantee, Operation
 from aumconnect.engine import Engine
 from aumconnect.errors import LedgerError
 from aumconnect.events import Hook
-from aumconnect.outcome import Outcome
+from aumconnect.journal import Outcomes, Recovered
+from aumconnect.outcome import Outcome, Status
 from aumconnect.report import Report
 from aumconnect.writeback._crash import around_sends, hook
+from aumconnect.writeback._fingerprint import Fingerprints
 from aumconnect.writeback._journal import RunJournal
 from aumconnect.writeback._lease import Lease
 from aumconnect.writeback._packing import CONFIRM, Planned
 from aumconnect.writeback._planning import Prepared
+from aumconnect.writeback.diff import Differ
 from aumconnect.writeback.ledger import RunRecord
 
 __all__ = ["Selection", "carry_out", "settle"]
@@ -51,14 +54,15 @@ def settle(prepared: Prepared, lease: Lease, record: RunRecord, on_event: Hook |
     journal = ledger.journal(lease, record.id, schema_digest=prepared.schema_digest)
     recovered = journal.recovered(prepared.job.object, prepared.schema)
     found: list[Outcome] = []
-    if recovered:
+    in_doubt = [rest for each in recovered if (rest := _read_back(prepared, journal, each, found)).batch.changes]
+    if in_doubt:
         engine = client.engine(
             record.object,
             Operation(record.operation),
-            recovered[0].batch.key,
+            in_doubt[0].batch.key,
             prepared.schema,
             run_token=f"{record.id}.{lease.epoch}",
-            unresolved=recovered,
+            unresolved=in_doubt,
             first_chunk=journal.next_chunk,
             settings=_settings(prepared),
             **_hooked(client, on_event),
@@ -67,6 +71,34 @@ def settle(prepared: Prepared, lease: Lease, record: RunRecord, on_event: Hook |
     journal.end({}, dict(record.details))
     hook("reconcile", "after")
     return _told(record, found) if recovered else None
+
+
+def _read_back(prepared: Prepared, journal: RunJournal, doubt: Recovered, found: list[Outcome]) -> Recovered:
+    """Spare what a look shows to be written already; returns the rest.
+
+    What may safely be sent twice need not be, and may set off rules and mails in the system a second time. What
+    may not is left to the engine, which waits until the system can have nothing of it left to carry out.
+    """
+    batch, reading = doubt.batch, prepared.reading
+    guarantee = prepared.client.connector.guarantee(batch.operation, batch.key, prepared.schema)
+    writes_values = batch.operation in (Operation.UPDATE, Operation.UPSERT)
+    if doubt.checkpoint is not None or not writes_values or guarantee not in (Guarantee.IDEMPOTENT, Guarantee.KEYED):
+        return doubt
+    prints = Fingerprints(batch.object, prepared.prints.key, reading.fields, prepared.schema)
+    differ, records = Differ(batch.operation, prints), reading.read(prepared.client.run, batch.changes)
+    looked = {change.ref: differ.read(change, records.get(change.ref, ()), None) for change in batch.changes}
+    status = Status.UPSERTED if batch.operation is Operation.UPSERT else Status.UPDATED
+    written = [
+        Outcome(change.ref, status, looked[change.ref].id, change.key)
+        for change in batch.changes
+        if looked[change.ref].action == CONFIRM
+    ]
+    if written:
+        journal.commit([Outcomes(doubt.chunk, written, prepared.ledger.clock.epoch())])
+        found.extend(written)
+    done = {outcome.ref for outcome in written}
+    rest = tuple(change for change in batch.changes if change.ref not in done)
+    return replace(doubt, batch=replace(batch, changes=rest))
 
 
 def _told(record: RunRecord, outcomes: Sequence[Outcome]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -22,7 +22,6 @@ from aumconnect.writeback._opening import Watermark
 from aumconnect.writeback._packing import (
     CONFIRM,
     Planned,
-    Stamp,
     outcome_of,
     outcome_text,
     pack_outcomes,
@@ -51,7 +50,7 @@ class RunJournal:
         self._schema_digest = schema_digest
         self._watermark = Watermark(database)
         self._record = database.row(select(t.run).where(t.run.c.id == run))
-        self._stamps: dict[int, Stamp] = {}
+        self._flying: dict[int, Planned] = {}
         self._chunk_of: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._waiting: list[Written] = []
@@ -62,10 +61,10 @@ class RunJournal:
         self._catch_up()
 
     def source(self, rows: Iterable[Planned]) -> Iterator[Change | Outcome]:
-        """The rows of a plan on their way to the engine; their digests wait here for the outcome."""
+        """The rows of a plan on their way to the engine; they wait here for their outcome."""
         for row in rows:
             change = row.change
-            self._stamps[change.ref] = row.stamp
+            self._flying[change.ref] = row
             if row.action == CONFIRM:
                 yield Outcome(change.ref, Status.UNCHANGED, change.id, change.key)
             else:
@@ -125,9 +124,13 @@ class RunJournal:
         save(connection, t.chunk, [{**row, "sent": 1, "open": 1}])
 
     def _outcomes(self, connection: Connection, seq: int, entry: Outcomes) -> None:
-        body = pack_outcomes(entry.outcomes, self._stamps)
+        body = pack_outcomes(entry.outcomes, self._flying)
         save(connection, t.settled, [{"run": self.run, "seq": seq, "chunk": entry.chunk, "at": entry.at, "body": body}])
-        save_attention(connection, self.run, entry.outcomes)
+        save_attention(connection, self.run, entry.outcomes, self._source_of)
+
+    def _source_of(self, ref: int) -> str | None:
+        row = self._flying.get(ref)
+        return text_of(row.source) if row is not None and row.source is not None else None
 
     def _update_chunk(self, connection: Connection, entry: Attempted | Checkpointed) -> None:
         this = (t.chunk.c.run == self.run) & (t.chunk.c.chunk == entry.chunk)
@@ -151,9 +154,9 @@ class RunJournal:
             self._count(outcome.ref, outcome.status)
             if outcome.status is Status.UNKNOWN:
                 continue
-            stamp = self._stamps.pop(outcome.ref, None)
-            if stamp is not None and outcome.status in FOLDED:
-                self._waiting.append(Written(stamp, outcome.status, outcome.id, rejection_of(outcome)))
+            row = self._flying.pop(outcome.ref, None)
+            if row is not None and outcome.status in FOLDED:
+                self._waiting.append(Written(row.stamp, outcome.status, outcome.id, rejection_of(outcome)))
 
     def _count(self, ref: int, status: Status) -> None:
         """A row that was unknown counts as what it turned out to be."""
@@ -206,7 +209,7 @@ class RunJournal:
         chunks = {row.chunk: row for row in open_chunks(self._database, self.run)}
         wanted = _open_refs(self._database, self.run, chunks)
         planned = _planned(self._database, self.run, wanted)
-        self._stamps.update({ref: row.stamp for ref, row in planned.items()})
+        self._flying.update(planned)
         found = []
         for number, row in chunks.items():
             changes = tuple(planned[ref].change for ref in unpack_refs(row.refs) if wanted.get(ref) == number)
@@ -274,9 +277,9 @@ def _plan_chunks_with(database: Database, run: str, ref: int) -> list[Planned]:
 
 
 def save_attention(
-    connection: Connection, run: str, outcomes: Iterable[Outcome], rows: Mapping[int, str] | None = None
+    connection: Connection, run: str, outcomes: Iterable[Outcome], source_of: Callable[[int], str | None]
 ) -> None:
-    """Keep each outcome somebody may have to look at as a row of its own."""
+    """Keep each outcome somebody may have to look at as a row of its own, with its source row as JSON."""
     kept = [outcome for outcome in outcomes if outcome.status in NEEDS_ATTENTION or outcome.reason or outcome.warnings]
     save(
         connection,
@@ -288,7 +291,7 @@ def save_attention(
                 "key": text_of(list(outcome.key)),
                 "status": outcome.status.value,
                 "outcome": outcome_text(outcome),
-                **({"row": rows.get(outcome.ref)} if rows is not None else {}),
+                "row": source_of(outcome.ref),
             }
             for outcome in kept
         ],

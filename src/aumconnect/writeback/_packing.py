@@ -118,10 +118,10 @@ def unpack_plan(body: bytes) -> list[Planned]:
     ]
 
 
-def pack_outcomes(outcomes: Sequence[Outcome], stamps: Mapping[int, Stamp]) -> bytes:
-    """What became of some rows, each with its stamp where ``stamps`` has one."""
-    fields = [[outcome.ref, outcome.status, outcome.id, outcome.ref in stamps] for outcome in outcomes]
-    return _join(pack(fields), (stamps[outcome.ref] for outcome in outcomes if outcome.ref in stamps))
+def pack_outcomes(outcomes: Sequence[Outcome], rows: Mapping[int, Planned]) -> bytes:
+    """What became of some rows, each with the stamp of its planned row where ``rows`` has it."""
+    fields = [[outcome.ref, outcome.status, outcome.id, outcome.ref in rows] for outcome in outcomes]
+    return _join(pack(fields), (rows[outcome.ref].stamp for outcome in outcomes if outcome.ref in rows))
 
 
 def unpack_outcomes(body: bytes) -> list[tuple[int, Status, str | None, Stamp | None]]:

@@ -61,6 +61,12 @@ class Prepared:
         return self.writing.schema
 
     @property
+    def reading(self) -> Reading:
+        """How the object's records are read, in the fields we write."""
+        fields = tuple(dict.fromkeys(self.writing.mapper.fields))
+        return Reading(self.client.connector, self.job.object, self.writing.key, fields, self.schema)
+
+    @property
     def schema_digest(self) -> bytes:
         """Changes when a field we write changes its rules: then a refused row may be worth another try."""
         known = self.schema.fields if self.schema else {}
@@ -121,7 +127,7 @@ def make_plan(prepared: Prepared, run: str, options: Options) -> Planned:
             hint=f"bring back the ledger ({ledger.where}); for a first run, plan with --full",
         )
     mode = options.diff or job.diff
-    reading = _reading(prepared)
+    reading = prepared.reading
     rules = _rules(prepared, options, mode, reading)
     staging = Staging(ledger, run, writing.mapper, prepared.prints, state, rules, ledger.in_doubt(prepared.scope))
     staged = staging.read(writing.source)
@@ -130,11 +136,6 @@ def make_plan(prepared: Prepared, run: str, options: Options) -> Planned:
     planned = _planned(prepared, staged, compared, comparison, base)
     ledger.end_plan(run, planned.summary.actions, {"total": staged.total})
     return planned
-
-
-def _reading(prepared: Prepared) -> Reading:
-    fields = tuple(dict.fromkeys(prepared.writing.mapper.fields))
-    return Reading(prepared.client.connector, prepared.job.object, prepared.writing.key, fields, prepared.schema)
 
 
 def _rules(prepared: Prepared, options: Options, mode: str, reading: Reading) -> Rules:

@@ -62,7 +62,7 @@ class Job:
     error_rate: float | int | None = None
     cheap_reads: int = 10
     sample: int = 500
-    delimiter: str = ","
+    delimiter: str | None = None
     bulk_rows: int | None = None
 
 

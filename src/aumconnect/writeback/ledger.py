@@ -181,7 +181,7 @@ class Ledger:
     def note(self, run: str, outcomes: Iterable[Outcome], rows: Mapping[int, str]) -> None:
         """Keep outcomes known before anything is sent (rejected, skipped), with their source rows as JSON, by ref."""
         found = list(outcomes)
-        self._database.write(lambda connection: save_attention(connection, run, found, rows))
+        self._database.write(lambda connection: save_attention(connection, run, found, rows.get))
 
     def end_plan(self, run: str, counts: Mapping[str, int], details: Mapping[str, Any]) -> None:
         values = {"counts": json.dumps(dict(counts)), "details": text_of(details)}

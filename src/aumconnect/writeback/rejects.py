@@ -117,7 +117,7 @@ def _csv(path: Path) -> Rows:
             yield {unguarded(k): unguarded(v) if v else v for k, v in row.items()} if isinstance(row, Mapping) else row
 
     plain = rows(path)
-    return Rows(read, tuple(unguarded(name) for name in plain.columns or ()))
+    return Rows(read, tuple(map(unguarded, plain.columns)) if plain.columns is not None else None)
 
 
 def _columns(found: Rows) -> tuple[str, ...] | None:
