@@ -31,6 +31,7 @@ from pydantic_core import PydanticUndefined
 from aumconnect._mapping.convert import Kind
 from aumconnect._mapping.ir import NO_DEFAULT, Column, Mapping, Missing, Model, Ref, StampName
 from aumconnect._mapping.validate import source_name
+from aumconnect._near import did_you_mean
 from aumconnect.errors import ConfigurationError
 
 __all__ = ["Key", "Record", "Ref", "ScoredAt", "To", "mapping_of"]
@@ -108,6 +109,11 @@ def mapping_of(record: type[Record]) -> Mapping:
         )
     if not record.__pydantic_complete__:
         _complete(record)
+    for stamp in record.__aum_stamps__.values():
+        if stamp not in get_args(StampName):
+            raise ConfigurationError(
+                f"{record.__name__}: there is no stamp {stamp!r}", hint=did_you_mean(stamp, get_args(StampName))
+            )
     columns = [_column(name, info, record) for name, info in record.model_fields.items()]
     columns += _computed(record)
     return Mapping(
@@ -149,6 +155,10 @@ def _column(name: str, info: FieldInfo, record: type[Record]) -> Column:
 def _aimed(column: Column, target: To | Key | ScoredAt | None, optional: bool, where: str) -> Column:
     match target:
         case To():
+            if target.missing not in get_args(Missing):
+                raise ConfigurationError(
+                    f"{where}: missing={target.missing!r} is not one of {', '.join(get_args(Missing))}"
+                )
             if target.missing == "clear" and not optional:
                 raise ConfigurationError(
                     f'{where}: missing="clear" needs a value that may be missing', hint="annotate it as `… | None`"
@@ -162,6 +172,10 @@ def _aimed(column: Column, target: To | Key | ScoredAt | None, optional: bool, w
             return column.replace(field=target.field, key=True, write=target.write, missing="reject")
         case ScoredAt():
             return column.replace(field=target.field, newer=True)
+    if column.ref is not None:
+        raise ConfigurationError(
+            f"{where} says what it refers to but not where it goes", hint="add To(...) beside Ref(...)"
+        )
     return column
 
 
