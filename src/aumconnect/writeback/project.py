@@ -287,7 +287,8 @@ def _count_unsent(plan: Plan, selection: Selection, report: Report) -> None:
         return
     if report.stopped is not None:
         report.counts[Status.FAILED] += left
-        report.notes.append(f"{left:,} rows were not sent; the next apply of {plan.job.name} goes on with them")
+        open_rows = report.counts[Status.FAILED] + report.counts[Status.UNKNOWN]
+        report.notes.append(f"{open_rows:,} rows are not done; the next apply of {plan.job.name} goes on with them")
     elif selection.limit is not None or selection.only is not None:
         report.notes.append(f"{left:,} rows were not chosen and stay for the next apply")
 
