@@ -26,6 +26,7 @@ from aumconnect.errors import LedgerError
 from aumconnect.journal import Entry, Intent, Outcomes
 from aumconnect.outcome import Outcome, Status
 from aumconnect.testing.fakes.memory import ITEM, FakeMemory
+from aumconnect.testing.faults import answer
 from aumconnect.testing.transport import AsyncFakeTransport, FakeTransport
 from aumconnect.wire import Exchange, Request, Response
 
@@ -138,6 +139,17 @@ def test_a_source_that_breaks_off_ends_the_run_in_order(kind: str) -> None:
 
     assert isinstance(engine.halted, OSError)
     assert engine.counts.total() == 25
+
+
+@both
+def test_an_injected_clock_lets_waiting_times_pass_at_once(kind: str) -> None:
+    fake, engine, started = FakeMemory(), engine_of(settle_time=3600.0), time.monotonic()
+    fake.faults.write(1, answer(503), times=2)
+
+    run(kind, engine, rows(5), fake, Paper())
+
+    assert engine.counts.total() == 5
+    assert time.monotonic() - started < 5.0
 
 
 async def test_rows_may_come_from_an_async_source() -> None:

@@ -63,6 +63,7 @@ class _TaskPump:
         self._now = epoch_clock(clock)
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0
         self._waiting: dict[Note, asyncio.Future[None]] = {}
 
     async def run(self) -> None:
@@ -96,13 +97,14 @@ class _TaskPump:
                 await self._wait(at)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._under_way += 1
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, until: float) -> None:
         """As `_ThreadPump._wait`."""
-        if self._clock is not SYSTEM_CLOCK and not self._tasks and self._inbox.empty():
+        if self._clock is not SYSTEM_CLOCK and not self._under_way:
             await self._clock.asleep(until - self._now())
             return
         try:
@@ -138,6 +140,7 @@ class _TaskPump:
         self._inbox.put_nowait(partial(self._sent, step, result))
 
     def _sent(self, step: Send, result: Any) -> None:
+        self._under_way -= 1
         self._engine.done(step, result, self._now())
 
     async def _ask(self, chunk: Chunk, effect: Checkpoint | Settled) -> None:
@@ -154,7 +157,11 @@ class _TaskPump:
             await self._offload(self._journal.commit, step.entries)
         except Exception as failure:  # noqa: BLE001  (the engine decides)
             error = failure
-        self._inbox.put_nowait(partial(self._committed, step, error))
+        self._inbox.put_nowait(partial(self._made_durable, step, error))
+
+    def _made_durable(self, step: Commit, error: Exception | None) -> None:
+        self._under_way -= 1
+        self._committed(step, error)
 
     def _committed(self, step: Commit, error: Exception | None) -> None:
         if error is not None:
