@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from functools import partial
@@ -47,6 +47,35 @@ class RowWriter:
         parts.append("}")
         return "".join(parts)
 
+    def table(self, columns: Mapping[str, Sequence[Any]], *, ids: Sequence[str] | None = None) -> list[str] | None:
+        """Many records, given by columns of equal length: what `row` writes, at a third of the cost.
+
+        None when a value needs the care of `row`.
+        """
+        names, texts = [_percent(self._head)], list[Iterable[str]]()
+        if ids is not None:
+            names.append(',"id":%s')
+            texts.append(map(_text, ids))
+        try:
+            for name, column in columns.items():
+                if name not in _NOT_WRITTEN:
+                    names.append(f",{_percent(_text(name))}:%s")
+                    texts.append(self._texts(name, column))
+            template = "".join(names) + "}"
+            return [template % row for row in zip(*texts, strict=True)] if texts else None
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+    def _texts(self, name: str, column: Sequence[Any]) -> Iterable[str]:
+        kinds = {type(value): value for value in column}
+        if kinds.keys() == {str} and "".join(column).isascii():
+            return map(encode_basestring_ascii, column)
+        if Reference in kinds:
+            raise TypeError("a reference is not written under the field's own name")
+        field = self._field(name)
+        writes = {kind: _writer(value, field) for kind, value in kinds.items()}
+        return [writes[type(value)](value) for value in column]
+
     def _learn(self, name: str, value: Any) -> Write:
         if name in _NOT_WRITTEN:
             write: Write = _nothing
@@ -61,6 +90,11 @@ class RowWriter:
         return self._schema.fields.get(name) if self._schema is not None else None
 
 
+def _percent(text: str) -> str:
+    """Text as part of a template for ``%``."""
+    return text.replace("%", "%%")
+
+
 def _nothing(value: Any) -> str:
     return ""
 
@@ -70,9 +104,10 @@ def _prefixed(prefix: str, write: Write) -> Write:
 
 
 def _writer(value: Any, field: FieldSchema | None) -> Write:
-    if isinstance(value, float | Decimal) and field is not None and field.scale is not None:
-        exact = _float if isinstance(value, float) else _decimal
-        return partial(_scaled, exact, field.scale, Decimal(1).scaleb(-field.scale))
+    if field is not None and field.scale is not None and isinstance(value, float | Decimal):
+        if isinstance(value, float):
+            return _scaled_float(field.scale)
+        return partial(_scaled, field.scale)
     return _WRITERS.get(type(value)) or _writer_of_relatives(value)
 
 
@@ -142,13 +177,24 @@ def _choices(value: Any) -> str:
     return _text(";".join(parts))
 
 
-def _scaled(exact: Write, scale: int, step: Decimal, value: float | Decimal) -> str:
+def _scaled_float(scale: int) -> Write:
+    def write(value: float) -> str:
+        text = float.__repr__(value)
+        if text.find(".") >= len(text) - 1 - scale and "e" not in text and "n" not in text:
+            return text  # by far the most
+        _float(value)  # raises for inf and nan
+        return _scaled(scale, Decimal(text))
+
+    return write
+
+
+def _scaled(scale: int, value: Decimal) -> str:
     """A number at the field's scale, half to even like `FieldSchema.canonical`; never by way of a float."""
-    text = exact(value)
-    if text.find(".") >= len(text) - 1 - scale and "e" not in text and "E" not in text:
+    text = _decimal(value)
+    if text.find(".") >= len(text) - 1 - scale and "E" not in text:
         return text
     try:
-        return str(Decimal(text).quantize(step, ROUND_HALF_EVEN))
+        return str(value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_EVEN))
     except InvalidOperation:
         return text  # more digits than any field holds: the system will say so
 
