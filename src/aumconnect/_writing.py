@@ -55,6 +55,8 @@ class Writing:
             mapping = _declared(what, key)
         if operation is Operation.DELETE:
             mapping = mapping.keys_only()
+        if operation is Operation.INSERT:
+            mapping = mapping.keys_written()
         return cls(operation, Mapper(mapping, run_id=run_id, started_at=started_at), found, run_id)
 
     @property

@@ -32,6 +32,8 @@ from aumconnect.connectors.salesforce.soql import literal
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
 from aumconnect.outcome import Status
 from aumconnect.schema import CLEAR, FieldType, Reference
+from aumconnect.testing.contract import ConnectorContract
+from aumconnect.testing.fakes.salesforce import FakeSalesforce
 from aumconnect.wire import Headers, Response
 
 DATA = "/services/data/v62.0"
@@ -1009,3 +1011,39 @@ def test_a_wrong_url_says_what_is_wrong(url, message, hint):
 def test_a_wrong_setting_is_refused(settings):
     with pytest.raises(ConfigurationError):
         Salesforce("acme", **settings)
+
+
+# --- the contract ------------------------------------------------------------------------------------------
+
+
+class TestSalesforce(ConnectorContract):
+    """Also where an unknown column sinks its whole request, which the vendor's pages leave open."""
+
+    object, key, clearable = "Contact", "Customer_Id__c", "Title"
+
+    @pytest.fixture(params=[False, True], ids=["column spares", "column sinks"])
+    def fake(self, request):
+        fake = FakeSalesforce()
+        fake.column_sinks_call = request.param
+        fake.add_field("Contact", "Customer_Id__c", external_id=True, unique=True, length=20)
+        fake.add_field("Contact", "Region_Id__c", external_id=True, length=20)
+        fake.add_field("Contact", "Churn_Score__c", "double", precision=4, scale=3)
+        return fake
+
+    @pytest.fixture
+    def connector(self):
+        return Salesforce("acme.my.salesforce.com")
+
+    def row(self, number):
+        return {"Customer_Id__c": f"C-{number}", "LastName": f"Name {number}", "Churn_Score__c": 0.25, "Title": "Dr", "Email": f"c{number}@acme.example"}
+
+    def other(self, row):
+        return {**row, "Churn_Score__c": 0.755}
+
+    def bad_row(self, number):
+        return {**self.row(number), "Email": "not an address"}
+
+    def twins(self, fake):
+        for name in ("One", "Two"):
+            fake["Contact"].insert(LastName=name, Region_Id__c="twin")
+        return "Region_Id__c", "twin"

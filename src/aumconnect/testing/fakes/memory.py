@@ -52,7 +52,7 @@ class FakeMemory(Fake):
     """Stateful: ``fake["Item"]`` is a `Table`. ``commits`` are counted under ``(object, code or id)``.
 
     ``sinks``: one bad row refuses its whole request. ``locked(object, record)`` says which rows are busy right now.
-    ``job_seconds``: how long a bulk job runs. ``throttle`` and quota are made with ``faults``.
+    ``job_seconds``: how long a bulk job runs. ``page_rows``: records and results a page. ``throttle`` and quota are made with ``faults``.
     """
 
     connection_url = "memory://fake"
@@ -62,6 +62,7 @@ class FakeMemory(Fake):
         *schemas: ObjectSchema,
         sinks: bool = False,
         job_seconds: float = 2.0,
+        page_rows: int = PAGE_ROWS,
         locked: Callable[[str, Mapping[str, Any]], bool] | None = None,
         **options: Any,
     ) -> None:
@@ -69,6 +70,7 @@ class FakeMemory(Fake):
         self._tables = {schema.name: Table(schema) for schema in schemas or (ITEM,)}
         self.sinks = sinks
         self.job_seconds = job_seconds
+        self.page_rows = page_rows
         self.locked = locked or _never
         self._jobs: dict[str, _Job] = {}
         self._ids = count(1)
@@ -153,7 +155,7 @@ class FakeMemory(Fake):
         if self.clock.now() < found.done_at:
             return _answer({"state": "running"})
         start = int(parse_qs(urlsplit(request.url).query).get("from", ["0"])[0])
-        end = start + PAGE_ROWS
+        end = start + self.page_rows
         following = end if end < len(found.results) else None
         return _answer({"state": "done", "results": found.results[start:end], "next": following})
 
@@ -234,7 +236,7 @@ class FakeMemory(Fake):
         """Records in order of creation; the cursor is the last id of a page, so a restart goes on from any."""
         where = table.schema.canonical(json.loads(asked.get("where", "{}")))
         since = datetime.fromisoformat(asked["since"]).astimezone(UTC).timestamp() if "since" in asked else 0.0
-        limit = int(asked.get("limit", PAGE_ROWS))
+        limit = int(asked.get("limit", self.page_rows))
         ids = [
             key
             for key, record in table.records.items()
@@ -242,7 +244,7 @@ class FakeMemory(Fake):
             and table.touched[key] >= since
             and where.items() <= table.schema.canonical(record).items()
         ]
-        size = min(PAGE_ROWS, limit)
+        size = min(self.page_rows, limit)
         more = (len(ids) > size and limit > PAGE_ROWS) or ("limit" not in asked and len(ids) > size)
         fields = asked["fields"].split(",") if asked.get("fields") else []
         page = ids[:size]
