@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_EVEN, Decimal
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import Enum, StrEnum
 from functools import partial
+from math import isnan
 from typing import Any, Final
 
 __all__ = ["CLEAR", "Clear", "FieldSchema", "FieldType", "ObjectSchema", "Reference"]
@@ -96,22 +97,25 @@ class FieldSchema:
 
         Absent remote values and empty text are None. A value the field cannot hold comes back as it is.
         """
-        if value is None or value is CLEAR or value == "":
+        if _is_nothing(value):
             return None
         if isinstance(value, Reference):
-            return (value.object, value.by, value.value)
-        convert = _CANONICAL.get(self.type)
-        if convert is None:
             return value
         try:
-            return convert(self, value)
+            return _CANONICAL.get(self.type, _other)(self, value)
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError):
-            return value
+            return _other(self, value)
 
     def canonical_key(self, value: Any) -> Any:
         """`canonical`, with the system's case rule for keys applied."""
         found = self.canonical(value)
         return found.casefold() if isinstance(found, str) and not self.case_sensitive else found
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, (float, Decimal)):
+        return value.is_nan() if isinstance(value, Decimal) else isnan(value)
+    return value is None or value is CLEAR or (isinstance(value, str) and not value)
 
 
 def _text(schema: FieldSchema, value: Any) -> str | None:
@@ -121,44 +125,61 @@ def _text(schema: FieldSchema, value: Any) -> str | None:
 
 def _boolean(schema: FieldSchema, value: Any) -> bool:
     if isinstance(value, str):
-        return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
-    return bool(value)
+        return _FLAGS[value.strip().lower()]
+    return {0: False, 1: True}[value]
 
 
 def _number(schema: FieldSchema, value: Any) -> Decimal:
     number = value if isinstance(value, Decimal) else Decimal(str(value))
-    if schema.scale is not None:
-        number = number.quantize(Decimal(1).scaleb(-schema.scale), rounding=ROUND_HALF_EVEN)
-    return number.normalize() + 0  # -0 is 0
+    if schema.scale is not None and number.is_finite():
+        number = number.quantize(Decimal(1).scaleb(-schema.scale), ROUND_HALF_EVEN, _EXACT)
+    return number.normalize(_EXACT) if number else Decimal(0)  # -0 is 0
 
 
 def _date(schema: FieldSchema, value: Any) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    return value if isinstance(value, date) else date.fromisoformat(value)
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value) if len(value) > _DAY else date.fromisoformat(value)
+    day: date = value.date() if isinstance(value, datetime) else value
+    return day
 
 
 def _datetime(schema: FieldSchema, value: Any) -> datetime:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.replace(microsecond=moment.microsecond - moment.microsecond % schema.resolution)
+    return moment - (moment - _EPOCH) % timedelta(microseconds=schema.resolution)
 
 
 def _time(schema: FieldSchema, value: Any) -> time:
-    moment = (value if isinstance(value, time) else time.fromisoformat(value)).replace(tzinfo=None)
-    return moment.replace(microsecond=moment.microsecond - moment.microsecond % schema.resolution)
+    clock = (value if isinstance(value, time) else time.fromisoformat(value)).replace(tzinfo=None)
+    moment = datetime.combine(_EPOCH, clock)
+    return (moment - (moment - _EPOCH.replace(tzinfo=None)) % timedelta(microseconds=schema.resolution)).time()
 
 
-def _choices(schema: FieldSchema, value: Any) -> frozenset[str]:
+def _choices(schema: FieldSchema, value: Any) -> frozenset[str] | None:
     parts = value.split(";") if isinstance(value, str) else value
-    return frozenset(part.strip() for part in parts if part.strip())
+    return frozenset(text for part in parts if (text := str(part).strip())) or None
 
 
 def _id(schema: FieldSchema, value: Any) -> str:
     return str(value)[: schema.id_length]
 
 
-_CANONICAL = {
+def _other(schema: FieldSchema, value: Any) -> Any:
+    """Lists and objects in a form that can be compared and hashed."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_other(schema, part) for part in value)
+    if isinstance(value, dict):
+        return tuple(sorted((str(name), _other(schema, part)) for name, part in value.items()))
+    return value
+
+
+_EXACT: Final = Context(prec=200)  # no number a system holds is rounded by the comparison itself
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY: Final = len("2026-11-23")
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+_CANONICAL: Final[Mapping[FieldType, Callable[[FieldSchema, Any], Any]]] = {
     FieldType.TEXT: _text,
     FieldType.CHOICE: _text,
     FieldType.BOOLEAN: _boolean,
