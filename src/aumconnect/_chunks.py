@@ -40,6 +40,8 @@ class Chunk:
     """How often this very chunk was sent again."""
     in_doubt: bool = False
     """An earlier attempt may have been carried out."""
+    part: bool = False
+    """Other rows of the same intent are elsewhere, so it cannot be closed for all of them."""
     checkpoint: Mapping[str, Any] | None = None
     watch: Watch = field(default_factory=Watch)
 
@@ -51,10 +53,10 @@ class Chunk:
         """The same rows under the same intent and token, once more."""
         return replace(self, purpose=purpose, tries=self.tries + 1, watch=Watch())
 
-    def narrowed(self, changes: Sequence[Change], purpose: Purpose) -> Chunk:
-        """The same intent, for some of its rows and another purpose."""
+    def narrowed(self, changes: Sequence[Change], purpose: Purpose, *, part: bool = False) -> Chunk:
+        """The same intent, for some of its rows and another purpose; ``part``: the others are not settled either."""
         batch, claims = replace(self.batch, changes=tuple(changes)), claims_of(changes)
-        return replace(self, batch=batch, claims=claims, purpose=purpose, watch=Watch())
+        return replace(self, batch=batch, claims=claims, purpose=purpose, part=self.part or part, watch=Watch())
 
 
 def identities(changes: Iterable[Change]) -> list[Hashable]:

@@ -70,7 +70,7 @@ class Trouble:
     def told_early(self, chunk: Chunk, outcomes: Sequence[Outcome], now: float) -> None:
         """Some rows have ended although the exchange goes on with the others."""
         told = {outcome.ref for outcome in outcomes}
-        part = chunk.narrowed([change for change in chunk.changes if change.ref in told], Purpose.WRITE)
+        part = chunk.narrowed([change for change in chunk.changes if change.ref in told], Purpose.WRITE, part=True)
         chunk.batch = replace(chunk.batch, changes=tuple(c for c in chunk.changes if c.ref not in told))
         self._sort(part, match(part, outcomes)[0], now)
 
@@ -189,7 +189,7 @@ class Trouble:
         final = [*final, *(outcome for change, outcome in spent if change.ref not in self._doubtful)]
         self._finish(chunk, final, now)
         if worth:
-            if not doubted and self._doubtful.isdisjoint(change.ref for change in worth):
+            if not (doubted or chunk.part) and self._doubtful.isdisjoint(change.ref for change in worth):
                 self._books.attempted(chunk, sent=False, now=now)
             pause = self._pause(max(self._tries[change.ref] for change in worth))
             self._rows.add_again(worth, now + max(floor, pause))
@@ -250,9 +250,9 @@ class Trouble:
         if can:
             self._doubtful.update(change.ref for change in can)
             settled_at = last_sent + self._connector.capabilities.settle_time
-            self._park(chunk.narrowed(can, Purpose.RECONCILE), settled_at)
+            self._park(chunk.narrowed(can, Purpose.RECONCILE, part=bool(cannot)), settled_at)
         if cannot:
-            self._unreadable(chunk.narrowed(cannot, Purpose.WRITE), last_sent)
+            self._unreadable(chunk.narrowed(cannot, Purpose.WRITE, part=bool(can)), last_sent)
 
     def _unreadable(self, chunk: Chunk, now: float) -> None:
         if self._settings.allow_duplicates and self._pay(chunk):

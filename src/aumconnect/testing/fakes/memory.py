@@ -52,7 +52,8 @@ class FakeMemory(Fake):
     """Stateful: ``fake["Item"]`` is a `Table`. ``commits`` are counted under ``(object, code or id)``.
 
     ``sinks``: one bad row refuses its whole request. ``locked(object, record)`` says which rows are busy right now.
-    ``job_seconds``: how long a bulk job runs. ``page_rows``: records and results a page. ``throttle`` and quota are made with ``faults``.
+    ``job_seconds``: how long a bulk job runs. ``page_rows``: records and results a page. ``throttle`` and quota are
+    made with ``faults``.
     """
 
     connection_url = "memory://fake"

@@ -61,6 +61,8 @@ class Scenario:
     """For each life of the process, the effect it dies at; 0 for never."""
     stop_after: int
     """The outcomes after which somebody asks the run to stop; 0 for nobody."""
+    page_rows: int
+    """Results a page of a bulk job."""
     ledger_fails: float
     """Probability of a commit that fails."""
 
@@ -82,13 +84,15 @@ class Scenario:
             sinks=rng.random() < 0.3,
             crashes=tuple(rng.randint(1, 30 + 2 * rows) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)))),
             stop_after=rng.randint(1, rows) if rng.random() < 0.1 else 0,
+            page_rows=rng.choice((2, 5, 100)),
             ledger_fails=0.02 if rng.random() < 0.1 else 0.0,
         )
 
     def furnish(self, world: World) -> FakeMemory:
         """The system as the first life finds it."""
         rng, odds = Random(len(self.changes)), self.weather.locked  # noqa: S311  (a simulation)
-        fake = FakeMemory(SCHEMA, clock=world, sinks=self.sinks, locked=lambda *row: rng.random() < odds)
+        options: dict[str, Any] = {"sinks": self.sinks, "page_rows": self.page_rows}
+        fake = FakeMemory(SCHEMA, clock=world, locked=lambda *row: rng.random() < odds, **options)
         for values in self.present:
             fake.add("Item", **values)
         return fake
