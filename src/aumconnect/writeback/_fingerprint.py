@@ -17,8 +17,7 @@ WIDTH = 8
 UNWRITTEN = bytes(WIDTH)
 """Stands in a layout for a field that was never written."""
 
-_PLAIN = frozenset({str, int, float, bool, Decimal, date, datetime, time, type(None), type(CLEAR)})
-_ABSENT = object()
+_PLAIN = frozenset({str, int, float, bool, Decimal, date, datetime, time, type(None), type(CLEAR), type(...)})
 
 
 class Fingerprints:
@@ -28,14 +27,14 @@ class Fingerprints:
         self.fields = tuple(fields)
         self.key = tuple(key)
         self.schema = schema
+        self._form = schema.key_form(self.key) if schema else tuple
         self._seed = blake2b(repr((object, self.key)).encode(), digest_size=16)
         self._payload_seed = blake2b(repr(self.fields).encode(), digest_size=WIDTH)
 
     def key_digest(self, key: tuple[Any, ...]) -> bytes:
         """16 bytes that two keys share exactly when the system takes them for the same."""
-        found = self.schema.canonical_key(self.key, key) if self.schema else key
         digest = self._seed.copy()
-        digest.update(repr(found).encode("utf-8", "surrogatepass"))
+        digest.update(repr(self._form(key)).encode("utf-8", "surrogatepass"))
         return digest.digest()
 
     def payload(self, values: Mapping[str, Any]) -> bytes:
@@ -43,9 +42,11 @@ class Fingerprints:
 
         Rows that differ here may still be equal to the system; `written` tells.
         """
-        row = [values.get(name, _ABSENT) for name in self.fields]
+        row = [values.get(name, ...) for name in self.fields]
+        if not _PLAIN.issuperset(map(type, row)):
+            row = [_plain(value) for value in row]
         digest = self._payload_seed.copy()
-        digest.update(repr([_plain(value) for value in row]).encode("utf-8", "surrogatepass"))
+        digest.update(repr(row).encode("utf-8", "surrogatepass"))
         return digest.digest()
 
     def written(self, values: Mapping[str, Any], before: Mapping[str, bytes] | None = None) -> bytes:
@@ -65,15 +66,13 @@ class Fingerprints:
 
 
 def value_digest(canonical: Any) -> bytes:
-    ordered = sorted(canonical) if isinstance(canonical, frozenset) else canonical
-    return blake2b(repr(ordered).encode("utf-8", "surrogatepass"), digest_size=WIDTH).digest()
+    return blake2b(repr(_plain(canonical)).encode("utf-8", "surrogatepass"), digest_size=WIDTH).digest()
 
 
 def _plain(value: Any) -> Any:
+    """A form whose ``repr`` tells different values apart; a `Reference` shows no value of its own accord."""
     if type(value) in _PLAIN:
         return value
-    if value is _ABSENT:
-        return ...
     if isinstance(value, Reference):
         return (value.object, value.by, _plain(value.value))
     if isinstance(value, list | tuple):

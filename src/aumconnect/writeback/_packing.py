@@ -1,7 +1,7 @@
 """How rows are kept in a ledger: many in one compressed value, each with the digests its state needs.
 
 A packed value is JSON under zlib, whose checksum tells a damaged one; types JSON lacks are tagged
-(``{"$decimal": "0.10"}``). Nothing here is ever unpickled.
+(``{"\0decimal": "0.10"}``). Nothing here is ever unpickled.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def unpack(body: bytes) -> Any:
     """What was packed. Raises `LedgerError` for a damaged value."""
     try:
         text = zlib.decompress(body)
-        return json.loads(text, object_hook=_untagged if b'{"$' in text else None)
+        return json.loads(text, object_hook=_untagged if b'{"\\u0000' in text else None)
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise LedgerError(f"the ledger is damaged: a packed value cannot be read ({type(error).__name__})") from None
 
@@ -192,25 +192,25 @@ def _untagged(data: dict[str, Any]) -> Any:
 
 
 _TAGS: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
-    (Decimal, "$decimal", str),
-    (datetime, "$datetime", datetime.isoformat),
-    (date, "$date", date.isoformat),
-    (time, "$time", time.isoformat),
-    (Reference, "$reference", lambda value: [value.object, value.by, value.value]),
-    (type(CLEAR), "$clear", lambda value: 1),
-    (Enum, "$enum", lambda value: value.value),
-    ((frozenset), "$set", sorted),
-    (set, "$set", sorted),
-    (bytes, "$bytes", bytes.hex),
+    (Decimal, "\0decimal", str),
+    (datetime, "\0datetime", datetime.isoformat),
+    (date, "\0date", date.isoformat),
+    (time, "\0time", time.isoformat),
+    (Reference, "\0reference", lambda value: [value.object, value.by, value.value]),
+    (type(CLEAR), "\0clear", lambda value: 1),
+    (Enum, "\0enum", lambda value: value.value),
+    ((frozenset), "\0set", sorted),
+    (set, "\0set", sorted),
+    (bytes, "\0bytes", bytes.hex),
 )
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "$decimal": Decimal,
-    "$datetime": datetime.fromisoformat,
-    "$date": date.fromisoformat,
-    "$time": time.fromisoformat,
-    "$reference": lambda parts: Reference(*parts),
-    "$clear": lambda _: CLEAR,
-    "$enum": lambda value: value,
-    "$set": frozenset,
-    "$bytes": bytes.fromhex,
+    "\0decimal": Decimal,
+    "\0datetime": datetime.fromisoformat,
+    "\0date": date.fromisoformat,
+    "\0time": time.fromisoformat,
+    "\0reference": lambda parts: Reference(*parts),
+    "\0clear": lambda _: CLEAR,
+    "\0enum": lambda value: value,
+    "\0set": frozenset,
+    "\0bytes": bytes.fromhex,
 }

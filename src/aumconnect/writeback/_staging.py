@@ -79,6 +79,7 @@ class Staging:
         self._in_doubt = in_doubt
         self._random = Random(0)  # noqa: S311  (which rows are looked at, not a secret)
         self._sampled: list[Planned] = []
+        self._drawn = 0
         self._waiting: list[Planned] = []
         self.found = Staged(same=rules.keep_same > 0 and not rules.sample)
 
@@ -96,16 +97,17 @@ class Staging:
         first = found.total
         found.total += len(rows)
         self._note(mapped.outcomes, rows, first)
-        changes = mapped.changes
-        keys = [self._prints.key_digest(change.key) for change in changes]
+        changes, prints = mapped.changes, self._prints
+        keys = [prints.key_digest(change.key) for change in changes]
+        payloads = [prints.payload(change.values) for change in changes]
         written = self._state.payloads(keys) if self._state else {}
-        rest: list[tuple[Change, bytes, bytes]] = []
-        for change, key in zip(changes, keys, strict=True):
-            payload = self._prints.payload(change.values)
-            if written.get(key) == payload:
-                self._same(change, key, payload, rows[change.ref - first])
-            else:
+        rest = []
+        for change, key, payload in zip(changes, keys, payloads, strict=True):
+            if written.get(key) != payload:
                 rest.append((change, key, payload))
+            elif self.found.same or self._rules.sample:
+                self._same(change, key, payload, rows[change.ref - first])
+        found.unchanged += len(changes) - len(rest)
         known = self._state.remembered([key for _, key, _ in rest]) if self._state and rest else {}
         for change, key, payload in rest:
             self._sort(change, key, payload, known.get(key), rows[change.ref - first])
@@ -113,21 +115,21 @@ class Staging:
             self._flush()
 
     def _same(self, change: Change, key: bytes, payload: bytes, row: Any) -> None:
-        self.found.unchanged += 1
+        """Keep a row that did not change, while there are few enough to read them all, or for the sample."""
         if self._rules.sample:
             self._draw(change, key, payload, row)
-        elif self.found.same:
-            if self.found.total > self._rules.keep_same:
-                self.found.same = False
-                self._waiting = [planned for planned in self._waiting if planned.action != SAME]
-                return
+        elif self.found.total > self._rules.keep_same:
+            self.found.same = False
+            self._waiting = [planned for planned in self._waiting if planned.action != SAME]
+        else:
             self._waiting.append(self._planned(change, key, payload, None, row, SAME))
 
     def _draw(self, change: Change, key: bytes, payload: bytes, row: Any) -> None:
         """A sample of the unchanged rows in which each is as likely as any other."""
+        self._drawn += 1
         if len(self._sampled) < self._rules.sample:
             self._sampled.append(self._planned(change, key, payload, None, row, SAME))
-        elif (place := self._random.randrange(self.found.unchanged)) < self._rules.sample:
+        elif (place := self._random.randrange(self._drawn)) < self._rules.sample:
             self._sampled[place] = self._planned(change, key, payload, None, row, SAME)
 
     def _sort(self, change: Change, key: bytes, payload: bytes, known: Remembered | None, row: Any) -> None:
