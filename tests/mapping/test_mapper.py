@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -45,7 +46,9 @@ raw = st.one_of(
     st.datetimes(),
     st.datetimes(timezones=st.just(UTC)),
     st.times(),
-    st.sampled_from([pd.NA, pd.NaT, pd.Timestamp("2026-11-23"), np.datetime64("2026-11-23"), np.datetime64("NaT")]),
+    st.sampled_from(
+        [pd.NA, pd.NaT, pd.Timestamp("2026-11-23"), np.datetime64("2026-11-23"), np.datetime64("NaT", "s")]
+    ),
     st.sampled_from([b"x", object(), [1], ["a", "b"], {"a": 1}, 2 + 0j]),
 )
 pools = st.one_of(raw, st.floats(), st.text("0123456789.-e ", max_size=5), st.integers(-99, 99))
@@ -76,36 +79,40 @@ def typed(value: Any) -> Any:
     return type(value).__name__, repr(value) if isinstance(value, Decimal) else value
 
 
-def carefully(mapping: Mapping, **options: Any) -> Mapper:
+def carefully(mapping: Mapping) -> Mapper:
     """A mapper that takes no short cut."""
-    mapper = Mapper(mapping, **options)
+    mapper = Mapper(mapping)
     mapper._quick = lambda rows: [None] * len(rows)
     return mapper
 
 
-@settings(max_examples=600, deadline=None)
-@given(kinds, st.sampled_from(["reject", "skip", "clear"]), st.lists(pools, min_size=1, max_size=12))
-def test_the_quick_way_and_the_careful_way_agree_on_every_value_of_every_kind(kind, missing, values):
-    mapping = Mapping(object="X", columns=(Column(source="v", field="V", kind=kind, missing=missing),))
-    rows = [{"v": value} for value in values]
-
-    assert seen(list(Mapper(mapping).map(rows))) == seen(list(carefully(mapping).map(rows)))
+@cache
+def both_ways(kind: Kind, missing: str, *, key: bool) -> tuple[Mapper, Mapper]:
+    columns = [Column(source="v", field="V", kind=kind, missing=missing, key=key, write=not key)]
+    columns += [Column(source="n", field="N", kind=Kind.INTEGER)] if key else []
+    mapping = Mapping(object="X", columns=tuple(columns))
+    return Mapper(mapping), carefully(mapping)
 
 
 @settings(max_examples=400, deadline=None)
+@given(kinds, st.sampled_from(["reject", "skip", "clear"]), st.lists(pools, min_size=1, max_size=12))
+def test_the_quick_way_and_the_careful_way_agree_on_every_value_of_every_kind(kind, missing, values):
+    quick, careful = both_ways(kind, missing, key=False)
+    rows = [{"v": value} for value in values]
+
+    assert seen(list(quick.map(rows))) == seen(list(careful.map(rows)))
+
+
+@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from([Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.ANY, Kind.DATE]),
     st.lists(pools, min_size=1, max_size=12),
 )
 def test_they_agree_on_keys(kind, values):
-    columns = (
-        Column(source="k", field="K", kind=kind, key=True, write=False),
-        Column(source="n", field="N", kind=Kind.INTEGER),
-    )
-    rows = [{"k": value, "n": number} for number, value in enumerate(values)]
-    mapping = Mapping(object="X", columns=columns)
+    quick, careful = both_ways(kind, "reject", key=True)
+    rows = [{"v": value, "n": number} for number, value in enumerate(values)]
 
-    assert seen(list(Mapper(mapping).map(rows))) == seen(list(carefully(mapping).map(rows)))
+    assert seen(list(quick.map(rows))) == seen(list(careful.map(rows)))
 
 
 # --- a class with code of its own -------------------------------------------------------------------------
@@ -146,10 +153,15 @@ def test_a_class_with_validators_takes_the_model_path_and_says_why():
     assert (Mapper(mapping_of(WithCode)).path, Mapper(mapping_of(WithCode)).why) == ("model", ("it has validators",))
 
 
-@settings(max_examples=400, deadline=None)
+PATHS = Mapper(mapping_of(Plain)), Mapper(mapping_of(WithCode))
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.lists(rows_of_records, max_size=8))
 def test_both_paths_give_the_same_outcomes(rows):
-    quick, by_model = Mapper(mapping_of(Plain)), Mapper(mapping_of(WithCode))
+    quick, by_model = PATHS
+    quick.missing.clear()
+    by_model.missing.clear()
 
     assert seen(list(quick.map(rows))) == seen(list(by_model.map(rows)))
     assert quick.missing == by_model.missing
@@ -383,6 +395,32 @@ def test_a_row_that_was_rejected_does_not_stand_in_the_way_of_a_good_one():
     mapping = mapping_from_table("X", {"A": {"from": "a", "type": "integer"}}, {"K": "k"})
 
     assert ends(list(Mapper(mapping).map([{"k": "x", "a": "?"}, {"k": "x", "a": 1}])))[1] == "written"
+
+
+def scored(*days: int) -> list[dict[str, Any]]:
+    return [{"k": "x", "a": day, "scored_at": f"2026-11-{day:02}T00:00:00Z"} for day in days]
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_of_rows_with_one_key_the_newest_score_is_written(chunk):
+    mapping = mapping_from_table("X", {"A": {"from": "a", "type": "integer"}}, {"K": "k"}, stamp={"At": "scored_at"})
+    mapper = Mapper(mapping, chunk=chunk)
+
+    assert ends(list(mapper.map(scored(3, 7, 5, 7)))) == {
+        0: "row 1 has the same key and is newer",
+        1: "written",
+        2: "row 1 has the same key and is newer",
+        3: "the same as row 1",
+    }
+
+
+def test_what_can_be_read_only_once_keeps_the_first_and_rejects_the_rest():
+    mapping = mapping_from_table("X", {"A": {"from": "a", "type": "integer"}}, {"K": "k"}, stamp={"At": "scored_at"})
+
+    assert ends(list(Mapper(mapping).map(iter(scored(3, 7))))) == {
+        0: "written",
+        1: "row 0 has the same key and other values",
+    }
 
 
 # --- what a job file can say ------------------------------------------------------------------------------

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from aumconnect.connector import Change, Key
 
-__all__ = ["First", "Seen"]
+__all__ = ["First", "Newest", "Seen"]
 
 _MASK = (1 << 64) - 1
+
+
+Said = Callable[[Change], int]
+"""What two rows with one key are compared by, as a whole number from 0 below 2**64."""
 
 
 class First(NamedTuple):
@@ -20,6 +25,7 @@ class First(NamedTuple):
 
     ref: int
     same: bool
+    said: int = 0
 
 
 class Seen:
@@ -30,27 +36,32 @@ class Seen:
     3 in a million, and then the later row is rejected, never lost.
     """
 
-    def __init__(self, canonical: Callable[[Key], Key] | None = None, *, in_memory: int = 100_000) -> None:
+    def __init__(
+        self, canonical: Callable[[Key], Key] | None = None, *, said: Said | None = None, in_memory: int = 100_000
+    ) -> None:
         self._canonical = canonical
+        self._said = said or _said
         self._in_memory = in_memory
         self._recent: dict[int, int] = {}
         self._older: _Older | None = None
 
     def again(self, changes: Sequence[Change]) -> dict[int, First]:
         """The changes whose key was there before, by ``ref``."""
-        keys: Iterable[Key] = (change.key for change in changes)
-        if self._canonical:
-            keys = map(self._canonical, keys)
-        marks = list(map(_mark, keys))
+        said, marks = self._said, self.marks(changes)
         older = self._older.find(mark for mark in marks if mark not in self._recent) if self._older else {}
         found, remember = {}, self._recent.setdefault
         for mark, change in zip(marks, changes, strict=True):
-            mine = change.ref << 64 | _said(change.values)
+            mine = change.ref << 64 | said(change)
             earlier = older[mark] if mark in older else remember(mark, mine)
             if earlier is not mine:
-                found[change.ref] = First(earlier >> 64, earlier & _MASK == mine & _MASK)
+                found[change.ref] = First(earlier >> 64, earlier & _MASK == mine & _MASK, earlier & _MASK)
         self._spill()
         return found
+
+    def marks(self, changes: Iterable[Change]) -> list[int]:
+        """The keys' hashes, by which they are remembered."""
+        keys: Iterable[Key] = (change.key for change in changes)
+        return list(map(_mark, map(self._canonical, keys) if self._canonical else keys))
 
     def _spill(self) -> None:
         if len(self._recent) > self._in_memory:
@@ -68,6 +79,48 @@ class Seen:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Newest:
+    """Of every key that comes more than once, the row that was scored last; ``field`` says when."""
+
+    def __init__(self, field: str, canonical: Callable[[Key], Key] | None = None) -> None:
+        self._field = field
+        self._seen = Seen(canonical, said=self._at)
+        self._best: dict[int, First] = {}
+
+    def look(self, changes: Sequence[Change]) -> None:
+        """Take note of these rows; to be called for all of them before the first question."""
+        again = self._seen.again(changes)
+        if again:
+            for mark, change in zip(self._seen.marks(changes), changes, strict=True):
+                if change.ref in again:
+                    best = self._best.setdefault(mark, again[change.ref])
+                    if self._at(change) > best.said:
+                        self._best[mark] = First(change.ref, same=False, said=self._at(change))
+
+    def older(self, changes: Sequence[Change]) -> dict[int, int]:
+        """Those of these rows that a newer one replaces, with its ``ref``."""
+        found = {}
+        for mark, change in zip(self._seen.marks(changes) if self._best else (), changes, strict=False):
+            best = self._best.get(mark)
+            if best and self._at(change) < best.said:
+                found[change.ref] = best.ref
+        return found
+
+    def _at(self, change: Change) -> int:
+        """Microseconds since the year 1; a row that does not say is older than all others."""
+        moment = change.values.get(self._field)
+        if not isinstance(moment, datetime):
+            return 0
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0, (aware - _YEAR_ONE) // timedelta(microseconds=1))
+
+    def close(self) -> None:
+        self._seen.close()
+
+
+_YEAR_ONE = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class _Older:
@@ -99,7 +152,8 @@ def _mark(key: Key) -> int:
     return hash(repr([part.normalize() if isinstance(part, Decimal) else part for part in key]))
 
 
-def _said(values: Mapping[str, Any]) -> int:
+def _said(change: Change) -> int:
+    values = change.values
     parts = [str(value) if type(value) is Decimal else value for value in values.values()]  # a Decimal hashes slowly
     try:
         return hash((*values, *parts)) & _MASK

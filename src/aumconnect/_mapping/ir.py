@@ -152,10 +152,14 @@ class Mapping:
 
     def keys_only(self) -> Mapping:
         """The same records with nothing to write: what a delete needs."""
+        return self.keys_and()
+
+    def keys_and(self, *others: Column) -> Mapping:
+        """The same records with only these columns to write."""
         keys = tuple(c.replace(write=False) for c in self.columns if c.key)
         parts = {name for column in keys for name in column.parts}
         inputs = tuple(c for c in self.columns if not c.key and c.field is None and c.source in parts)
-        return Mapping(object=self.object, columns=(*keys, *inputs), model=self.model)
+        return Mapping(object=self.object, columns=(*keys, *others, *inputs), model=self.model)
 
     def keys_written(self) -> Mapping:
         """The same with its key fields among the values: what an insert needs, or nobody finds the record again."""

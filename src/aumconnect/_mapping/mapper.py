@@ -12,7 +12,7 @@ from typing import Any, Literal
 from aumconnect._mapping.bind import bound
 from aumconnect._mapping.by_model import ByModel
 from aumconnect._mapping.convert import Refused
-from aumconnect._mapping.duplicates import Seen
+from aumconnect._mapping.duplicates import Newest, Seen
 from aumconnect._mapping.finish import Finish
 from aumconnect._mapping.ir import Mapping
 from aumconnect._mapping.validate import Careful, Quick, Values
@@ -124,19 +124,40 @@ class Mapper:
     def map(self, rows: Iterable[Any], first_ref: int = 0) -> Iterator[Mapped]:
         """One `Mapped` for each chunk of rows; every row ends in exactly one of its lists.
 
-        Rows are mappings, Records or `Unreadable`; ``first_ref`` is the number of the first. Of rows with the
-        same key the first is written: a later one is skipped when it says the same and rejected when not.
+        Rows are mappings, Records or `Unreadable`; ``first_ref`` is the number of the first. Of rows with the same
+        key the first is written; a later one is skipped when it says the same and rejected when not. Where the
+        mapping says when a row was scored and ``rows`` can be read twice, the newest is written and older ones are
+        skipped.
         """
         columns = getattr(rows, "columns", None)
         if columns is not None:
             self.check_columns(columns)
-        source = iter(rows)
+        newest = self._newest(rows, first_ref)
         with Seen(self._canonical_key()) as seen:
-            while chunk := list(islice(source, self._chunk)):
-                mapped = self._mapped(chunk, first_ref)
+            for mapped in self.chunks(rows, first_ref):
+                if newest:
+                    _drop_older(mapped, newest)
                 self._drop_duplicates(mapped, seen)
                 yield mapped
-                first_ref += len(chunk)
+
+    def chunks(self, rows: Iterable[Any], first_ref: int = 0) -> Iterator[Mapped]:
+        """Like `map`, without a look at keys that come again."""
+        source = iter(rows)
+        while chunk := list(islice(source, self._chunk)):
+            yield self._mapped(chunk, first_ref)
+            first_ref += len(chunk)
+
+    def _newest(self, rows: Iterable[Any], first_ref: int) -> Newest | None:
+        """Look through a source that can be read twice for keys that come again with a newer score."""
+        again = not rows.once if hasattr(rows, "once") else iter(rows) is not rows
+        scored = next((column for column in self.mapping.columns if column.newer and column.field), None)
+        if scored is None or not self._keys or not again:
+            return None
+        newest = Newest(str(scored.field), self._canonical_key())
+        only = self.mapping if self.mapping.why_model else self.mapping.keys_and(scored)
+        for mapped in Mapper(only, chunk=self._chunk).chunks(rows, first_ref):
+            newest.look(mapped.changes)
+        return newest
 
     def _mapped(self, chunk: Sequence[Any], first_ref: int) -> Mapped:
         mapped = Mapped()
@@ -220,6 +241,16 @@ def _readers(mapping: Mapping) -> tuple[Reader, Callable[[Any], tuple[Values, li
 
 def _unread(rows: Sequence[Any]) -> list[Values | None]:
     return [None] * len(rows)
+
+
+def _drop_older(mapped: Mapped, newest: Newest) -> None:
+    older = newest.older(mapped.changes)
+    for change in mapped.changes if older else ():
+        if change.ref in older:
+            reason = f"row {older[change.ref]} has the same key and is newer"
+            mapped.skipped.append(Outcome(change.ref, Status.SKIPPED, key=change.key, reason=reason))
+    if older:
+        mapped.changes = [change for change in mapped.changes if change.ref not in older]
 
 
 _SETTERS = [vars(Change)[name].__set__ for name in ("ref", "values", "key", "id")]
