@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from aumconnect.auth import AccessToken
 from aumconnect.testing.fakes import Fake
 from aumconnect.wire import Headers, Request, Response
+
+TOKEN = "let-me-in"
 
 
 class FakeLeadbox(Fake):
@@ -16,7 +20,7 @@ class FakeLeadbox(Fake):
         self.leads: dict[str, dict[str, Any]] = {}
 
     def respond(self, request: Request) -> Response:
-        if request.headers.get("Authorization") != "Bearer let-me-in":
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Response(401)
         match request.method, urlsplit(request.url).path:
             case "GET", "/me":
@@ -25,6 +29,16 @@ class FakeLeadbox(Fake):
                 assert isinstance(request.body, bytes)
                 return answer([self._upsert(row) for row in json.loads(request.body)])
         return Response(404)
+
+    def auth(self) -> AccessToken:
+        return AccessToken(TOKEN)
+
+    @property
+    def secrets(self) -> list[str]:
+        return [TOKEN]
+
+    def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        return {"lead": [{**lead, "Id": f"L-{code}"} for code, lead in self.leads.items()]}
 
     def _upsert(self, row: dict[str, Any]) -> dict[str, Any]:
         if not 0 <= (row.get("score") or 0) <= 1:

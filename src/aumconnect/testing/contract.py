@@ -25,14 +25,14 @@ import logging
 import pickle
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
 
-from aumconnect.connector import Batch, Change, Connector, Describes, Operation, ReadsByKey
-from aumconnect.errors import AumconnectError, ConfigurationError, ErrorClass
+from aumconnect.connector import Batch, Change, Connector, Describes, Guarantee, Operation, ReadsByKey
+from aumconnect.errors import AumconnectError, ConfigurationError, ErrorClass, TransportError
 from aumconnect.outcome import WRITTEN, Outcome, Status
 from aumconnect.report import Report
 from aumconnect.schema import CLEAR, ObjectSchema
@@ -115,8 +115,7 @@ class ConnectorContract(ABC):
 
     def test_outcomes_name_the_record_they_are_about(self, system: Driver) -> None:
         rows = self._rows(5)
-        changes = [Change(ref, row, (row[self.key],)) for ref, row in enumerate(rows)]
-        for outcome in system.carry(self._creating(system)[0], self.object, changes, (self.key,)):
+        for outcome in self._carry(system, rows):
             row = rows[outcome.ref]
             assert outcome.key == (row[self.key],), "an outcome carries another row's key"
             assert outcome.id is None or self._is_record(system.fake, outcome.id, row), "another record's id"
@@ -124,10 +123,10 @@ class ConnectorContract(ABC):
     def test_one_bad_row_spares_the_rest(self, system: Driver) -> None:
         rows = self._rows(5)
         rows[2] = self.bad_row(2)
-        outcomes = self._outcomes(self._write(system, rows), rows)
+        outcomes = {outcome.ref: outcome for outcome in self._carry(system, rows)}
         assert outcomes[2].status is Status.REJECTED
         assert outcomes[2].problems, "a rejection without a reason"
-        assert all(outcome.status in WRITTEN for outcome in outcomes if outcome.ref != 2)
+        assert all(outcome.status in WRITTEN for outcome in outcomes.values() if outcome.ref != 2)
         self._check_commits(system.fake, [row for row in rows if row is not rows[2]], times=1)
         assert system.fake.commits[self._counted(rows[2])] == 0
 
@@ -141,12 +140,24 @@ class ConnectorContract(ABC):
         assert max(watch.sizes) <= most.batch_bytes
         self._check_commits(system.fake, rows, times=1)
 
-    def test_a_write_exchange_sends_one_mutating_request(self, system: Driver) -> None:
-        for number, operation in enumerate(sorted(system.connector.capabilities.operations)):
-            batch = self._batch(system, operation, start=10 * number)
+    def test_a_write_exchange_sends_one_mutating_request_and_answers_for_every_row(self, system: Driver) -> None:
+        for batch in self._batches(system):
             before = _writes(system.fake)
-            system.run(system.connector.write(batch))
-            assert _writes(system.fake) - before == 1, f"{operation.value} sent several"
+            outcomes = system.run(system.connector.write(batch))
+            assert _writes(system.fake) - before == 1, f"{batch.operation.value} sent several requests"
+            assert sorted(outcome.ref for outcome in outcomes) == [change.ref for change in batch.changes]
+
+    def test_a_write_that_could_double_is_sent_once(self, system: Driver) -> None:
+        for batch in self._batches(system):
+            level = system.connector.guarantee(batch.operation, batch.key, batch.schema)
+            before = _writes(system.fake)
+            system.fake.faults.write(1, faults.lose_reply())
+            if level in (Guarantee.IDEMPOTENT, Guarantee.KEYED):
+                system.run(system.connector.write(batch))
+                continue
+            with pytest.raises(TransportError):
+                system.run(system.connector.write(batch))
+            assert _writes(system.fake) - before == 1, f"{batch.operation.value} was repeated"
 
     # --- laws: again and back ---
 
@@ -288,6 +299,11 @@ class ConnectorContract(ABC):
         able = system.connector.capabilities.operations
         return [operation for operation in (Operation.UPSERT, Operation.INSERT) if operation in able]
 
+    def _carry(self, system: Driver, rows: Sequence[Row]) -> list[Outcome]:
+        """Without our own checks of the values, so that the system has to say what is wrong with them."""
+        changes = [Change(ref, row, (row[self.key],)) for ref, row in enumerate(rows)]
+        return system.carry(self._creating(system)[0], self.object, changes, (self.key,))
+
     def _again(self, system: Driver) -> Operation:
         able = system.connector.capabilities.operations
         return Operation.UPDATE if Operation.UPDATE in able else Operation.UPSERT
@@ -327,6 +343,11 @@ class ConnectorContract(ABC):
         assert isinstance(system.connector, ReadsByKey), "cannot find records by key"
         (record,) = system.find(self.object, tuple(row), **{self.key: row[self.key]})
         return self._schema(system).canonical(record.values)
+
+    def _batches(self, system: Driver) -> Iterator[Batch]:
+        """One of each operation, over different records."""
+        for number, operation in enumerate(sorted(system.connector.capabilities.operations)):
+            yield self._batch(system, operation, start=10 * number)
 
     def _batch(self, system: Driver, operation: Operation, *, start: int) -> Batch:
         """Two rows (one, where a chunk holds no more) as the engine would hand them over."""
