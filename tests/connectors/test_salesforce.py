@@ -524,7 +524,11 @@ def test_a_reference_is_the_parent_by_its_external_id(field, reference, expected
         (Response(503, body=b"<html>"), ErrorClass.UNKNOWN),
         (refusal(503, "SERVER_UNAVAILABLE"), ErrorClass.TRANSIENT),
         (Response(504), ErrorClass.UNKNOWN),
-        (Response(302), ErrorClass.VALIDATION),
+        (Response(302), ErrorClass.UNKNOWN),
+        (Response(307, Headers({"Location": "https://elsewhere.example"})), ErrorClass.UNKNOWN),
+        (Response(403, body=b"<html>a proxy's page</html>"), ErrorClass.UNKNOWN),
+        (Response(404, body=b"<!DOCTYPE html>"), ErrorClass.UNKNOWN),
+        (Response(400), ErrorClass.VALIDATION),
     ],
 )
 def test_an_answer_as_a_whole_has_a_class(response, expected):
@@ -730,7 +734,7 @@ def test_a_link_to_anywhere_else_is_refused(link):
 def test_a_link_to_the_same_page_is_not_followed_for_ever():
     query = Query("Contact", ("LastName",))
     first, _ = converse(SF.read(query), records({"Id": ID}, done=False, next_path=NEXT))
-    with pytest.raises(ProtocolError, match="same page"):
+    with pytest.raises(ProtocolError, match="read already"):
         converse(SF.read(query, first.cursor), records({"Id": ID}, done=False, next_path=NEXT))
     with pytest.raises(ProtocolError, match="read already"):
         converse(SF.find("Contact", ("Ext__c",), [("a",)], []), *[records(done=False, next_path=NEXT)] * 2)
@@ -1035,7 +1039,8 @@ class TestSalesforce(ConnectorContract):
         return Salesforce("acme.my.salesforce.com")
 
     def row(self, number):
-        return {"Customer_Id__c": f"C-{number}", "LastName": f"Name {number}", "Churn_Score__c": 0.25, "Title": "Dr", "Email": f"c{number}@acme.example"}
+        names = {"Customer_Id__c": f"C-{number}", "LastName": f"Name {number}", "Email": f"c{number}@acme.example"}
+        return {**names, "Churn_Score__c": 0.25, "Title": "Dr"}
 
     def other(self, row):
         return {**row, "Churn_Score__c": 0.755}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ID_LENGTH", "is_id", "suffix"]
+__all__ = ["ID_LENGTH", "has_form", "is_id", "suffix"]
 
 ID_LENGTH = 15
 """Significant characters of an id; three more, where present, only protect its case."""
 
 _FORM = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-5]{3})?")
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+def has_form(text: str) -> bool:
+    """Whether this has the characters of one id: no comma that would make two of it, no path."""
+    return _FORM.fullmatch(text) is not None
 
 
 def is_id(text: object) -> bool:

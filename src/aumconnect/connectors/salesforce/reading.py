@@ -22,7 +22,7 @@ __all__ = ["all_records", "fetch", "find", "page", "query_request"]
 LONGEST_KEY = 1_000
 """Characters; text fields that can be filtered by have 255 at most (unverified), other kinds less."""
 
-_NEXT = re.compile(r"/services/data/v\d+\.\d+/query/[A-Za-z0-9_~.-]+")
+_NEXT = re.compile(r"/services/data/v\d+\.\d+/query/[A-Za-z0-9_~-][A-Za-z0-9_~.-]*")
 _LOST = "INVALID_QUERY_LOCATOR"
 _IDS = frozenset({FieldType.ID, FieldType.REFERENCE})
 _TEXTUAL = _IDS | {FieldType.TEXT, FieldType.CHOICE}
@@ -50,19 +50,29 @@ class _Place:
     next: str | None = None
     after: str | None = None
     left: int | None = None
+    pages: int = 0
+    anchor: str | None = None
+    """A page met before: to come by it again is to go in circles. It moves on at 1, 2, 4, 8 ... pages (Brent)."""
 
     @classmethod
     def from_cursor(cls, cursor: str | None, limit: int | None) -> _Place:
         if cursor is None:
             return cls(left=limit)
         try:
-            next_path, after, left = json.loads(cursor)
+            next_path, after, left, pages, anchor = json.loads(cursor)
         except (ValueError, TypeError):
             raise ConfigurationError("this is not a cursor of a Salesforce read") from None
-        return cls(_checked(next_path), after, left)
+        return cls(_checked(next_path), after, left, int(pages), anchor)
+
+    def beyond(self, next_path: str, after: str, left: int | None) -> _Place:
+        """The place one page on. Raises `ProtocolError` where the pages go in circles."""
+        if next_path in (self.next, self.anchor):
+            raise ProtocolError("the next page is a page that was read already")
+        anchor = next_path if self.pages & (self.pages - 1) == 0 else self.anchor
+        return _Place(next_path, after, left, self.pages + 1, anchor)
 
     def cursor(self) -> str:
-        return json.dumps([self.next, self.after, self.left])
+        return json.dumps([self.next, self.after, self.left, self.pages, self.anchor])
 
 
 def page(query: Query, cursor: str | None, ask: Callable[[str], Request]) -> Exchange[Page]:
@@ -75,13 +85,11 @@ def page(query: Query, cursor: str | None, ask: Callable[[str], Request]) -> Exc
     if answer is None:
         answer = yield from _answer(ask(_text(query, place)))
     records, next_path = answer
-    if next_path is not None and next_path == place.next:
-        raise ProtocolError("the next page is the same page again")
     found = [remote(record, query.fields) for record in records]
     left = None if place.left is None else place.left - len(found)
     if next_path is None or not found or (left is not None and left <= 0):
         return Page(found)
-    return Page(found, _Place(next_path, found[-1].id, left).cursor())
+    return Page(found, place.beyond(next_path, found[-1].id, left).cursor())
 
 
 def all_records(request: Request) -> Exchange[list[Mapping[str, Any]]]:

@@ -6,7 +6,7 @@ Codes: REST API Developer Guide, Status Codes and Error Responses; SOAP API Deve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from aumconnect.errors import ErrorClass, ProtocolError
@@ -61,6 +61,9 @@ _STATUS: Mapping[int, ErrorClass] = {
 }
 _USAGE = re.compile(r"api-usage=(\d{1,12})/(\d{1,12})")
 _HTML = re.compile(rb"\s*<(!doctype|html)", re.IGNORECASE)
+"""Somebody else's page, whatever its status: a proxy's, or that of a system under maintenance."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Never followed; whoever sent it was not the API."""
 
 
 def classify(response: Response) -> ErrorClass | None:
@@ -72,6 +75,8 @@ def classify(response: Response) -> ErrorClass | None:
         return None
     if status == 401:
         return _unauthorized(response)
+    if status in _REDIRECTS or _HTML.match(response.body):
+        return ErrorClass.UNKNOWN
     if status >= 500:
         return _server_error(response)
     return _by_code(response) or _STATUS.get(status, ErrorClass.VALIDATION)
@@ -131,17 +136,20 @@ def problems_of(response: Response) -> list[Problem]:
     return row_problems(found if isinstance(found, list) else [found])
 
 
-def row_problems(errors: Iterable[Any]) -> list[Problem]:
-    """The reasons of one refusal; those that forbid another try come first, because the first one decides."""
-    problems = [_problem(error) for error in errors if isinstance(error, dict)]
+def row_problems(errors: object) -> list[Problem]:
+    """The reasons of one refusal, none if it is no list of them. Those that forbid another try come first,
+    because the first one decides."""
+    found = errors if isinstance(errors, list) else []
+    problems = [_problem(error) for error in found if isinstance(error, dict)]
     return sorted((problem for problem in problems if problem.code), key=lambda one: one.error_class in RETRYABLE)
 
 
 def _problem(error: Mapping[str, Any]) -> Problem:
     code = str(error.get("statusCode") or error.get("errorCode") or "")
     message = str(error.get("message") or "")
-    fields: Sequence[Any] = error.get("fields") or ()
-    return Problem(code, message, str(fields[0]) if fields else None, row_class(code, message))
+    fields = error.get("fields")
+    field = str(fields[0]) if isinstance(fields, list) and fields else None
+    return Problem(code, message, field, row_class(code, message))
 
 
 def row_class(code: str, message: str) -> ErrorClass:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from aumconnect.connector import Batch, Change, Operation
 from aumconnect.connectors.salesforce import soql
+from aumconnect.connectors.salesforce.ids import ID_LENGTH, has_form
 from aumconnect.connectors.salesforce.refusals import RETRYABLE, problems_of, row_problems
 from aumconnect.connectors.salesforce.rows import RowWriter
 from aumconnect.errors import ConfigurationError, ErrorClass, ProtocolError, RequestRefused
@@ -37,7 +38,9 @@ _WRITTEN = {
     (Operation.UPSERT, None): Status.UPSERTED,
 }
 """By operation and the row's ``created``, which only upserts have."""
+_AIMED = frozenset({Operation.UPDATE, Operation.DELETE})
 _ID = re.compile(r"\b[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?\b")
+_NEEDED = "the record's id (15 or 18 letters and digits)"
 
 
 def write(batch: Batch, *, path: str, headers: Mapping[str, str], idempotent: bool) -> Exchange[list[Outcome]]:
@@ -107,7 +110,7 @@ def _by_columns(writer: RowWriter, batch: Batch) -> list[str] | None:
     columns = {name: [change.values[name] for change in changes] for name in names}
     if batch.operation is Operation.UPDATE:
         ids = [change.id for change in changes if change.id is not None]
-        return writer.table(columns, ids=ids) if len(ids) == len(changes) else None
+        return writer.table(columns, ids=ids) if len(ids) == len(changes) and all(map(has_form, ids)) else None
     if any(len(change.key) != len(batch.key) for change in changes):
         return None
     keys = {name: [change.key[place] for change in changes] for place, name in enumerate(batch.key)}
@@ -119,8 +122,8 @@ def _by_columns(writer: RowWriter, batch: Batch) -> list[str] | None:
 
 def _row(writer: RowWriter, change: Change, batch: Batch) -> str:
     if batch.operation is Operation.UPDATE:
-        if change.id is None:
-            raise ValueError("an update needs the record's id")
+        if change.id is None or not has_form(change.id):
+            raise ValueError(f"an update needs {_NEEDED}")
         return writer.row(change.values, id=change.id)
     values = _with_key(change, batch.key)
     if batch.operation is Operation.UPSERT and values[batch.key[0]] in (None, "", CLEAR):
@@ -135,8 +138,10 @@ def _with_key(change: Change, key: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def _with_ids(changes: Sequence[Change]) -> tuple[list[Change], list[Outcome]]:
-    sent = [change for change in changes if change.id is not None]
-    return sent, [_unsendable(change, "a delete needs the record's id") for change in changes if change.id is None]
+    """A text that only looks like one id must not go out: in a list with commas it could be several."""
+    sent = [change for change in changes if change.id is not None and has_form(change.id)]
+    going = {change.ref for change in sent}
+    return sent, [_unsendable(change, f"a delete needs {_NEEDED}") for change in changes if change.ref not in going]
 
 
 def _unsendable(change: Change, reason: str) -> Outcome:
@@ -171,17 +176,25 @@ def _answered(operation: Operation, sent: Sequence[Change], response: Response) 
     results = response.json()
     if not isinstance(results, list) or len(results) != len(sent):
         raise ProtocolError("the collections request was not answered with one result a record")
+    if operation in _AIMED and any(map(_of_another, sent, results)):
+        raise ProtocolError("the collections request was answered with results of other records")
     return [_outcome(operation, change, result) for change, result in zip(sent, results, strict=True)]
+
+
+def _of_another(change: Change, result: Any) -> bool:
+    """Whether a result names another record than the one in its place: an answer out of order, or not to us."""
+    named = result.get("id") if isinstance(result, dict) else None
+    return isinstance(named, str) and named[:ID_LENGTH].lower() != str(change.id)[:ID_LENGTH].lower()
 
 
 def _outcome(operation: Operation, change: Change, result: Any) -> Outcome:
     success = result.get("success") if isinstance(result, dict) else None
-    if success is True:
+    if success is True and isinstance(result.get("id"), str | None):
         created = result.get("created") if operation is Operation.UPSERT else None
         status = _WRITTEN[operation, created if created is True or created is False else None]
         return Outcome(change.ref, status, result.get("id") or change.id, change.key)
     if success is False:
-        return _no(change, row_problems(result.get("errors") or ()))
+        return _no(change, row_problems(result.get("errors")))
     return Outcome(
         change.ref, Status.UNKNOWN, change.id, change.key, reason="the answer does not say what became of it"
     )
