@@ -178,7 +178,7 @@ class Response:
         """
         try:
             return _DECODER.decode(self.body.decode("utf-8"))  # no variable: a traceback may show them
-        except (ValueError, RecursionError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:  # a Decimal too large is arithmetic
             raise ProtocolError(f"the answer (HTTP {self.status}) is not JSON: {type(error).__name__}") from None
 
     @property

@@ -26,11 +26,11 @@ HINTS: Mapping[str, str] = {
 
 
 def token_request(url: str, form: Mapping[str, str], *, authorization: str | None = None) -> Request:
-    """A POST to a token endpoint. Losing its answer and asking again does no harm, so it counts as idempotent."""
+    """A POST to a token endpoint. It writes no record: whatever becomes of it, no write is in doubt for it."""
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     if authorization is not None:
         headers["Authorization"] = authorization
-    return Request("POST", url, Headers(headers), urlencode(form).encode("ascii"), idempotent=True)
+    return Request("POST", url, Headers(headers), urlencode(form).encode("ascii"), safe=True)
 
 
 def basic_authorization(id: str, secret: str) -> str:
@@ -62,13 +62,25 @@ def token_from(response: Response, *, hints: Mapping[str, str] = HINTS) -> Token
     found = response.json()
     if not isinstance(found, dict) or not isinstance(found.get("access_token"), str):
         raise ProtocolError("the token endpoint answered without an access token")
-    lifetime = found.get("expires_in")
     return Token(
         found["access_token"],
-        base_url=found.get("instance_url"),
-        lifetime=float(lifetime) if lifetime is not None else None,
-        refresh=found.get("refresh_token"),
+        base_url=_text(found.get("instance_url")),
+        lifetime=_seconds(found.get("expires_in")),
+        refresh=_text(found.get("refresh_token")),
     )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _seconds(value: Any) -> float | None:
+    """A lifetime, which some servers write as text; nonsense is no lifetime."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 def refusal(response: Response, *, hints: Mapping[str, str] = HINTS) -> Exception:
