@@ -46,9 +46,7 @@ def login(arguments: Mapping[str, Any], *, hints: Mapping[str, str], origin: str
     """
     request = _captured(arguments)
     if origin is not None:
-        request = Request(
-            request.method, origin + urlsplit(request.url).path, request.headers, request.body, idempotent=True
-        )
+        request = Request(request.method, origin + urlsplit(request.url).path, request.headers, request.body, safe=True)
     response = yield from answered(request)
     _check(request, response, hints)
     session_id, host = _played(arguments, response)
@@ -87,7 +85,7 @@ class _Recorder:
         else:
             body = urlencode(data).encode("ascii")
             fields |= {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        raise _Captured(Request("POST", url, Headers(fields), body, idempotent=True))
+        raise _Captured(Request("POST", url, Headers(fields), body, safe=True))
 
 
 class _Player:
