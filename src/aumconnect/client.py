@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from aumconnect._clock import SYSTEM_CLOCK, SystemClock
 from aumconnect._limits import RateLimit, RetryBudget
+from aumconnect._plainly import plainly
 from aumconnect._pumps import Row, apump, pump
 from aumconnect._registry import connect
 from aumconnect._retry import RetryPolicy, retrying
@@ -246,8 +247,11 @@ class Client(_Connection):
         self._transport.close()
 
     def run(self, exchange: Exchange[T]) -> T:
-        """Perform a connector's exchange, with retry, signature and limits."""
-        return self._runner.run(self.around(exchange))
+        """Perform a connector's exchange, with retry, signature and limits.
+
+        Raises `Unavailable` and `RateLimited` where the system as a whole does not work for us just now.
+        """
+        return self._runner.run(plainly(self.around(exchange)))
 
     # --- looking ---
 
@@ -378,8 +382,8 @@ class AsyncClient(_Connection):
         await self._transport.close()
 
     async def run(self, exchange: Exchange[T]) -> T:
-        """Perform a connector's exchange, with retry, signature and limits."""
-        return await self._runner.run(self.around(exchange))
+        """See `Client.run`."""
+        return await self._runner.run(plainly(self.around(exchange)))
 
     async def check(self) -> Account:
         """See `Client.check`."""
