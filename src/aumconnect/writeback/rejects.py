@@ -23,7 +23,7 @@ __all__ = ["Rejects", "Returned", "guarded", "returned", "unguarded"]
 
 ROW, RUN, STATUS, REASONS = ("aumconnect_row", "aumconnect_run", "aumconnect_status", "aumconnect_reasons")
 OURS = (ROW, RUN, STATUS, REASONS)
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "'")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")  # noqa: RUF001  (full width counts too)
 
 
 class Rejects:
