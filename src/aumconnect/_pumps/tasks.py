@@ -9,11 +9,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from aumconnect._chunks import Chunk
 from aumconnect._clock import SYSTEM_CLOCK, AsyncClock
 from aumconnect._pumps.common import FOREVER, OnOutcomes, Row, epoch_clock, report
 from aumconnect._runner import AsyncRunner
 from aumconnect.engine import Commit, Done, Engine, Note, Send, SleepUntil, Step, Take
+from aumconnect.engine.chunks import Chunk
 from aumconnect.journal import Journal, NullJournal
 from aumconnect.wire import Checkpoint, Settled
 

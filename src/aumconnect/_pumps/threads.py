@@ -9,12 +9,12 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from aumconnect._chunks import Chunk
 from aumconnect._clock import SYSTEM_CLOCK, Clock
 from aumconnect._pumps.common import FOREVER, OnOutcomes, Row, epoch_clock, report
 from aumconnect._pumps.signals import graceful
 from aumconnect._runner import Runner
 from aumconnect.engine import Commit, Done, Engine, Note, Send, SleepUntil, Step, Take
+from aumconnect.engine.chunks import Chunk
 from aumconnect.errors import Unavailable
 from aumconnect.journal import Journal, NullJournal
 from aumconnect.wire import Checkpoint, Settled

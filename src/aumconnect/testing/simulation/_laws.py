@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from aumconnect._chunks import claims_of
 from aumconnect.connector import Change, Operation
+from aumconnect.engine.chunks import claims_of
 from aumconnect.outcome import WRITTEN, Outcome, Status
 from aumconnect.schema import ObjectSchema
 from aumconnect.testing.simulation._scenario import Scenario

@@ -11,8 +11,8 @@ from enum import Enum
 from itertools import count
 from typing import Any
 
-from aumconnect._watch import Watch
 from aumconnect.connector import Batch, Change
+from aumconnect.engine.watch import Watch
 
 __all__ = ["Chunk", "Purpose", "Rows", "claims_of", "identities"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from aumconnect._aim import NO_MATCH
-from aumconnect._chunks import Chunk
 from aumconnect.connector import Change, Operation
+from aumconnect.engine.aim import NO_MATCH
+from aumconnect.engine.chunks import Chunk
 from aumconnect.errors import AumconnectError, ErrorClass, ProtocolError, RequestRefused, TransportError
 from aumconnect.outcome import Outcome, Problem, Status
 

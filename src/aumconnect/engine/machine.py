@@ -6,7 +6,7 @@ serves threads and event loops and can be simulated to the last step.
 
 The life of a chunk: packed, its `Intent` committed, sent, its `Outcomes` committed. A row that may be tried again
 leaves its chunk and is regrouped into a new one; a row whose fate nobody told is parked until the system
-can no longer carry it out, then looked up (`_trouble.py`).
+can no longer carry it out, then looked up (`trouble`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from aumconnect._aim import aimed, reconciled
-from aumconnect._books import Books
-from aumconnect._chunks import Chunk, Purpose, Rows
-from aumconnect._health import Health
 from aumconnect._limits import RetryBudget
-from aumconnect._settle import unsent
-from aumconnect._steps import Commit, Done, Note, Send, Settings, SleepUntil, Step, Take
-from aumconnect._trouble import Trouble
-from aumconnect._watch import watched
 from aumconnect.connector import Batch, BulkWrites, Change, Connector, Operation, ReadsByKey
+from aumconnect.engine.aim import aimed, reconciled
+from aumconnect.engine.books import Books
+from aumconnect.engine.chunks import Chunk, Purpose, Rows
+from aumconnect.engine.health import Health
+from aumconnect.engine.settle import unsent
+from aumconnect.engine.steps import Commit, Done, Note, Send, Settings, SleepUntil, Step, Take
+from aumconnect.engine.trouble import Trouble
+from aumconnect.engine.watch import watched
 from aumconnect.errors import ConfigurationError, Unavailable
 from aumconnect.events import Hook
 from aumconnect.journal import Recovered
@@ -36,7 +36,7 @@ from aumconnect.outcome import Outcome, Status
 from aumconnect.schema import ObjectSchema
 from aumconnect.wire import Checkpoint, Exchange, Settled
 
-__all__ = ["Commit", "Done", "Engine", "Note", "Send", "Settings", "SleepUntil", "Step", "Take"]
+__all__ = ["Engine"]
 
 Around = Callable[[Exchange[Any]], Exchange[Any]]
 MIN_TAKE = 50

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aumconnect._chunks import Chunk
 from aumconnect._retry import RetryPolicy
+from aumconnect.engine.chunks import Chunk
 from aumconnect.journal import Entry, Outcomes
 from aumconnect.outcome import Outcome
 from aumconnect.wire import Checkpoint, Exchange, Settled

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
-from aumconnect._aim import readable
-from aumconnect._books import Books
-from aumconnect._chunks import Chunk, Purpose, Rows, claims_of
 from aumconnect._limits import RetryBudget
-from aumconnect._settle import DEFINITE, PLAIN, Verdict, judge, match, refusals, unsent
-from aumconnect._steps import Settings
 from aumconnect.connector import Change, Connector, Guarantee, Operation
+from aumconnect.engine.aim import readable
+from aumconnect.engine.books import Books
+from aumconnect.engine.chunks import Chunk, Purpose, Rows, claims_of
+from aumconnect.engine.settle import DEFINITE, PLAIN, Verdict, judge, match, refusals, unsent
+from aumconnect.engine.steps import Settings
 from aumconnect.errors import RequestRefused
 from aumconnect.outcome import Outcome, Problem, Status
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from aumconnect._chunks import Chunk
-from aumconnect._steps import Commit, Note
+from aumconnect.engine.chunks import Chunk
+from aumconnect.engine.steps import Commit, Note
 from aumconnect.errors import GuardTripped, RateLimited
 from aumconnect.events import ChunkSettled, Hook, RunHalted
 from aumconnect.journal import Attempted, Checkpointed, Entry, Intent, Outcomes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aumconnect._books import Books
-from aumconnect._chunks import Chunk
 from aumconnect._limits import Concurrency, QuotaShare
 from aumconnect._retry import IN_DOUBT
-from aumconnect._steps import Settings
+from aumconnect.engine.books import Books
+from aumconnect.engine.chunks import Chunk
+from aumconnect.engine.steps import Settings
 from aumconnect.errors import (
     AumconnectError,
     AuthenticationError,
