@@ -12,6 +12,7 @@ from aumconnect.cli import _show
 from aumconnect.cli._options import DEFAULT_FILE, AuthOption, File, Json
 
 if TYPE_CHECKING:
+    from aumconnect.auth import Credential
     from aumconnect.schema import ObjectSchema
 
 __all__ = ["demo", "emulator", "init"]
@@ -128,10 +129,28 @@ def emulator(
     from aumconnect.testing.emulator import run
     from aumconnect.testing.fakes import fake_of
 
-    def ready(url: str) -> None:
-        if json:
-            _show.value({"system": system, "url": url, "page": f"{url}/__emulator__/"})
-        else:
-            _show.lines(f"{system} emulator at {url}   page: {url}/__emulator__/   use it as {system}+{url}")
+    fake = fake_of(system)
+    login = _login(fake.auth())
 
-    run(fake_of(system), host=host, port=port, latency=latency / 1000, ready=ready)
+    def ready(url: str) -> None:
+        found = {"system": system, "url": f"{system}+{url}", "page": f"{url}/__emulator__/", "login": login}
+        if json:
+            _show.value(found)
+            return
+        _show.lines(f"{system} emulator: use it as {found['url']}, look at it at {found['page']}")
+        if login:
+            _show.lines("log in with " + ", ".join(f"{name} = {value}" for name, value in login.items()))
+
+    run(fake, host=host, port=port, latency=latency / 1000, ready=ready)
+
+
+def _login(credential: Credential | None) -> dict[str, str] | None:
+    """A made-up credential as people type it."""
+    from dataclasses import fields
+
+    from aumconnect.auth import reveal
+
+    if credential is None:
+        return None
+    known = {item.name: getattr(credential, item.name) for item in fields(credential)}  # type: ignore[arg-type]
+    return {"kind": credential.kind, **{name: reveal(value) for name, value in known.items() if value is not None}}
