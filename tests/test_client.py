@@ -14,6 +14,7 @@ import aumconnect as aum
 from aumconnect.testing import faults
 from aumconnect.testing.fakes.memory import FakeMemory
 from aumconnect.testing.transport import AsyncFakeTransport, FakeTransport
+from aumconnect.wire import Headers, Request, Response, Wait
 
 
 class Score(aum.Record, object="Item"):
@@ -175,6 +176,20 @@ def test_a_system_that_is_down_is_left_alone(client: aum.Client, fake: FakeMemor
     assert report.counts[aum.Status.FAILED] == 5000
     assert isinstance(report.stopped, aum.Unavailable)
     assert fake.received < 60
+
+
+def test_when_one_is_throttled_nobody_sends_before_the_time_the_system_named(
+    client: aum.Client, fake: FakeMemory
+) -> None:
+    """While one request waits out its Retry-After, the gate holds every other one of this client back."""
+    client.describe("Item")
+    throttled = client.around(client.connector.check())
+    next(throttled)
+    busy = Response(429, Headers({"Retry-After": "7"}))
+    assert isinstance(throttled.send(busy), Wait)
+    held = client._gate().admit(Request("GET", "https://test.invalid/objects"), fake.clock.now())
+
+    assert held >= 7.0
 
 
 def test_a_misspelt_option_is_refused() -> None:

@@ -35,8 +35,8 @@ from aumconnect.connector import (
     RemoteRecord,
 )
 from aumconnect.engine import Engine, Settings
-from aumconnect.errors import ConfigurationError
-from aumconnect.events import Hook
+from aumconnect.errors import ConfigurationError, ErrorClass
+from aumconnect.events import Event, Hook, RetryPlanned
 from aumconnect.journal import Journal
 from aumconnect.outcome import Outcome
 from aumconnect.report import Report
@@ -100,7 +100,8 @@ class _Connection(NotPicklable):
         self.on_event = options.get("on_event")
         self.clock = options.get("clock") or SYSTEM_CLOCK
         rate = options.get("rate")
-        self._limits = (rate,) if rate is not None else ()
+        self._pace = RateLimit()
+        self._limits = (self._pace,) if rate is None else (self._pace, rate)
         self.session = Session(
             self.connector,
             as_credential(options.get("auth")),
@@ -122,12 +123,19 @@ class _Connection(NotPicklable):
             policy=self.policy,
             budget=self.budget,
             clock=self.clock,
-            on_retry=self.on_event,
+            on_retry=self._on_retry,
         )
         return self.session.signed(tried)
 
     def _retried_login(self, exchange: Exchange[T]) -> Exchange[T]:
         return retrying(exchange, classify=classify_login, policy=self.policy, budget=self.budget, clock=self.clock)
+
+    def _on_retry(self, event: Event) -> None:
+        """Nobody sends while one of us was asked to wait."""
+        if isinstance(event, RetryPlanned) and event.cause is ErrorClass.THROTTLED:
+            self._pace.pause(self.clock.now() + event.wait)
+        if self.on_event is not None:
+            self.on_event(event)
 
     def _gate(self, fence: Callable[[], None] | None = None) -> Gate:
         timeout = self.connector.capabilities.attempt_timeout
