@@ -135,7 +135,7 @@ def test_an_unknown_environment_is_refused_with_the_near_name(tmp_path: Path) ->
 
 def test_a_mistake_in_an_environment_is_named_where_it_stands(tmp_path: Path) -> None:
     text = GOOD + '\n[env.prod.connections.crm]\nrate = "quick"\n'
-    with pytest.raises(ConfigurationError, match=":26: connections.crm.rate"):
+    with pytest.raises(ConfigurationError, match=r":26: connections\.crm\.rate"):
         loaded(tmp_path, text, "prod")
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
 from aumconnect.connector import Batch, Change, Operation
-from aumconnect.errors import LedgerError
 from aumconnect.journal import Attempted, Checkpointed, Entry, Intent, Outcomes, Recovered
-from aumconnect.outcome import NEEDS_ATTENTION, Outcome, Status
+from aumconnect.outcome import Outcome, Status
 from aumconnect.schema import ObjectSchema
 from aumconnect.writeback import _tables as t
+from aumconnect.writeback._attention import save_attention
 from aumconnect.writeback._crash import hook
 from aumconnect.writeback._database import Database, bodies, change, save
 from aumconnect.writeback._lease import Lease
@@ -23,14 +24,13 @@ from aumconnect.writeback._packing import (
     CONFIRM,
     Planned,
     outcome_of,
-    outcome_text,
     pack_outcomes,
     pack_refs,
     text_of,
     unpack_outcomes,
-    unpack_plan,
     unpack_refs,
 )
+from aumconnect.writeback._recovery import open_chunks, open_refs, planned_rows
 from aumconnect.writeback._state import FOLDED, Written, fold, rejection_of
 
 __all__ = ["RunJournal"]
@@ -76,7 +76,10 @@ class RunJournal:
         places = dict.fromkeys(kinds[type(entry)] for entry in entries if type(entry) in kinds)
         for place in places:
             hook(place, "before")
-        self._watermark.note(self._database.write(lambda connection: self._write(connection, entries)))
+        chunk_of, left = dict(self._chunk_of), dict(self._open)
+        closed = _moved(chunk_of, left, entries)
+        self._watermark.note(self._database.write(lambda connection: self._write(connection, entries, closed)))
+        self._chunk_of, self._open = chunk_of, left
         self._settle(entries)
         for place in places:
             hook(place, "after")
@@ -100,18 +103,15 @@ class RunJournal:
 
     # --- writing ---------------------------------------------------------------------------------------
 
-    def _write(self, connection: Connection, entries: Sequence[Entry]) -> int:
+    def _write(self, connection: Connection, entries: Sequence[Entry], closed: Iterable[int]) -> int:
         self._lease.fence(connection, run=self.run)
-        seq, closed = self._seq, []
-        chunk_of, left = dict(self._chunk_of), dict(self._open)
+        seq = self._seq
         for entry in entries:
             if isinstance(entry, Intent):
                 self._intend(connection, entry)
-                closed += _move(chunk_of, left, entry)
             elif isinstance(entry, Outcomes):
                 seq += 1
                 self._outcomes(connection, seq, entry)
-                closed += _close(chunk_of, left, entry.outcomes)
             else:
                 self._update_chunk(connection, entry)
         for chunk in closed:
@@ -142,16 +142,18 @@ class RunJournal:
     def _settle(self, entries: Sequence[Entry]) -> None:
         """What a durable commit means for what is kept in memory."""
         for entry in entries:
-            if isinstance(entry, Intent):
-                _move(self._chunk_of, self._open, entry)
-            elif isinstance(entry, Outcomes):
+            if isinstance(entry, Outcomes):
                 self._seq += 1
-                _close(self._chunk_of, self._open, entry.outcomes)
                 self._remember(entry.outcomes)
 
-    def _remember(self, outcomes: Iterable[Outcome]) -> None:
+    def _remember(self, outcomes: Sequence[Outcome]) -> None:
+        found = Counter([outcome.status for outcome in outcomes])
+        if self._unknown or Status.UNKNOWN in found:
+            for outcome in outcomes:
+                self._count(outcome.ref, outcome.status)
+        else:
+            self.counts.update(found)
         for outcome in outcomes:
-            self._count(outcome.ref, outcome.status)
             if outcome.status is Status.UNKNOWN:
                 continue
             row = self._flying.pop(outcome.ref, None)
@@ -207,8 +209,8 @@ class RunJournal:
     def recovered(self, object: str, schema: ObjectSchema | None) -> list[Recovered]:
         """Every intent without an outcome, with the rows still open in it; see `Recovered`."""
         chunks = {row.chunk: row for row in open_chunks(self._database, self.run)}
-        wanted = _open_refs(self._database, self.run, chunks)
-        planned = _planned(self._database, self.run, wanted)
+        wanted = open_refs(self._database, self.run, chunks)
+        planned = planned_rows(self._database, self.run, wanted)
         self._flying.update(planned)
         found = []
         for number, row in chunks.items():
@@ -231,71 +233,15 @@ class RunJournal:
         return Recovered(row.chunk, batch, row.at, json.loads(row.checkpoint) if row.checkpoint else None)
 
 
-def open_keys(database: Database, run: str) -> list[bytes]:
-    """The key digests of a run's rows whose fate is open."""
-    chunks = {row.chunk: row for row in open_chunks(database, run)}
-    wanted = _open_refs(database, run, chunks)
-    return [row.stamp.key for row in _planned(database, run, wanted).values()]
-
-
-def open_chunks(database: Database, run: str) -> Sequence[Any]:
-    in_doubt = (t.chunk.c.run == run) & (t.chunk.c.open == 1)
-    return database.rows(select(t.chunk).where(in_doubt).order_by(t.chunk.c.chunk))
-
-
-def _open_refs(database: Database, run: str, chunks: Mapping[int, Any]) -> dict[int, int]:
-    """Rows whose fate is open, and the chunk that may have written them: the last they were in."""
-    latest: dict[int, int] = {}
-    for number, row in chunks.items():
-        latest.update(dict.fromkeys(unpack_refs(row.refs), number))
-    theirs = t.settled.c.chunk.in_(list(chunks)) | t.settled.c.chunk.is_(None)
-    rows = database.rows(select(t.settled.c.body).where(t.settled.c.run == run, theirs)) if chunks else []
-    for each in rows:
-        for ref, status, _, _ in unpack_outcomes(each.body):
-            if status is not Status.UNKNOWN:
-                latest.pop(ref, None)
-    return {ref: number for ref, number in latest.items() if chunks[number].sent}
-
-
-def _planned(database: Database, run: str, wanted: Mapping[int, int]) -> dict[int, Planned]:
-    """The planned rows of some refs, read a chunk of the plan at a time."""
-    found: dict[int, Planned] = {}
-    for ref in sorted(wanted):
-        if ref not in found:
-            rows = _plan_chunks_with(database, run, ref)
-            found.update({row.change.ref: row for row in rows if row.change.ref in wanted})
-    return found
-
-
-def _plan_chunks_with(database: Database, run: str, ref: int) -> list[Planned]:
-    spans = (t.plan_chunk.c.run == run) & (t.plan_chunk.c.first <= ref) & (t.plan_chunk.c.last >= ref)
-    rows = database.rows(select(t.plan_chunk.c.body).where(spans))
-    found = [row for each in rows for row in unpack_plan(each.body)]
-    if all(row.change.ref != ref for row in found):
-        raise LedgerError(f"the ledger is damaged: row {ref} of run {run} is in no plan")
-    return found
-
-
-def save_attention(
-    connection: Connection, run: str, outcomes: Iterable[Outcome], source_of: Callable[[int], str | None]
-) -> None:
-    """Keep each outcome somebody may have to look at as a row of its own, with its source row as JSON."""
-    kept = [outcome for outcome in outcomes if outcome.status in NEEDS_ATTENTION or outcome.reason or outcome.warnings]
-    save(
-        connection,
-        t.attention,
-        [
-            {
-                "run": run,
-                "ref": outcome.ref,
-                "key": text_of(list(outcome.key)),
-                "status": outcome.status.value,
-                "outcome": outcome_text(outcome),
-                "row": source_of(outcome.ref),
-            }
-            for outcome in kept
-        ],
-    )
+def _moved(chunk_of: dict[int, int], left: dict[int, int], entries: Iterable[Entry]) -> list[int]:
+    """Note where rows now stand; returns the chunks that have none left."""
+    closed: list[int] = []
+    for entry in entries:
+        if isinstance(entry, Intent):
+            closed += _move(chunk_of, left, entry)
+        elif isinstance(entry, Outcomes):
+            closed += _close(chunk_of, left, entry.outcomes)
+    return closed
 
 
 def _move(chunk_of: dict[int, int], left: dict[int, int], entry: Intent) -> list[int]:
@@ -312,10 +258,9 @@ def _close(chunk_of: dict[int, int], left: dict[int, int], outcomes: Iterable[Ou
 
 def _leave(chunk_of: dict[int, int], left: dict[int, int], refs: Iterable[int]) -> list[int]:
     emptied = []
-    for ref in refs:
-        chunk = chunk_of.pop(ref, None)
+    for chunk, rows in Counter(map(chunk_of.pop, refs, repeat(None))).items():
         if chunk is not None:
-            left[chunk] -= 1
+            left[chunk] -= rows
             if left[chunk] == 0:
                 del left[chunk]
                 emptied.append(chunk)

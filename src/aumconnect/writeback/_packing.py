@@ -1,7 +1,7 @@
 """How rows are kept in a ledger: many in one compressed value, each with the digests its state needs.
 
 A packed value is JSON under zlib, whose checksum tells a damaged one; types JSON lacks are tagged
-(``{"\0decimal": "0.10"}``). Nothing here is ever unpickled.
+(a one-key object whose name begins with NUL). Nothing here is ever unpickled.
 """
 
 from __future__ import annotations

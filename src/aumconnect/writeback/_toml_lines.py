@@ -46,49 +46,71 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
 
 def _keys(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
     """(path, line) of each table header and key, in order."""
-    table: tuple[str, ...] = ()
-    inside: list[tuple[str, ...] | None] = []  # the path of each open inline table; None for an array
-    name: list[str] = []
-    expecting = True  # a key may begin here
-    header_depth = 0
+    scan = _Scan()
     for kind, word, line in _tokens(text):
-        if header_depth:
-            header_depth, name = _header(kind, word, header_depth, name)
-            if not header_depth:
-                table, name = tuple(name), []
-                yield table, line
-            continue
-        if kind == "newline":
-            expecting = expecting or not inside
-            if not inside:
-                name = []
-        elif expecting and not inside and not name and word == "[":
-            header_depth = 1
-        elif expecting and word == "=":
-            base = next((path for path in reversed(inside) if path is not None), table)
-            path = (*base, *name)
+        if (path := scan.take(kind, word)) is not None:
             yield path, line
-            expecting, last = False, path
-        elif expecting and kind in ("bare", "string"):
-            name.append(_plain(kind, word))
-        elif word == "{":
-            inside.append(last)
-            expecting, name = True, []
-        elif word == "[":
-            inside.append(None)
+
+
+class _Scan:
+    """Follows the tokens of a file: which table we are in, which inline tables are open, which key is being spelled."""
+
+    def __init__(self) -> None:
+        self._table: tuple[str, ...] = ()
+        self._inside: list[tuple[str, ...] | None] = []  # the path of each open inline table; None for an array
+        self._name: list[str] = []
+        self._path: tuple[str, ...] = ()
+        self._before_key = True
+        self._brackets = 0
+
+    def take(self, kind: str, word: str) -> tuple[str, ...] | None:
+        """The path that ends with this token, if one does."""
+        if self._brackets:
+            return self._header(kind, word)
+        if kind == "newline":
+            self._line()
+        elif self._before_key:
+            return self._key(kind, word)
+        elif word in ("{", "["):
+            self._inside.append(self._path if word == "{" else None)
+            self._begin(expected=word == "{")
         elif word in ("}", "]"):
-            inside.pop()
-            expecting, name = False, []
-        elif word == "," and inside and inside[-1] is not None:
-            expecting, name = True, []
+            self._inside.pop()
+        elif word == "," and self._inside and self._inside[-1] is not None:
+            self._begin(expected=True)
+        return None
 
+    def _header(self, kind: str, word: str) -> tuple[str, ...] | None:
+        self._brackets += (word == "[") - (word == "]")
+        if kind in ("bare", "string"):
+            self._name.append(_plain(kind, word))
+        if self._brackets:
+            return None
+        self._table = tuple(self._name)
+        self._begin(expected=True)
+        return self._table
 
-def _header(kind: str, word: str, depth: int, name: list[str]) -> tuple[int, list[str]]:
-    if word == "[":
-        return depth + 1, name
-    if word == "]":
-        return depth - 1, name
-    return depth, [*name, _plain(kind, word)] if kind in ("bare", "string") else name
+    def _key(self, kind: str, word: str) -> tuple[str, ...] | None:
+        if kind in ("bare", "string"):
+            self._name.append(_plain(kind, word))
+        elif word == "[" and not self._inside and not self._name:
+            self._brackets = 1
+        elif word == "}":
+            self._inside.pop()
+            self._begin(expected=False)
+        elif word == "=":
+            base = next((path for path in reversed(self._inside) if path is not None), self._table)
+            self._path = (*base, *self._name)
+            self._begin(expected=False)
+            return self._path
+        return None
+
+    def _line(self) -> None:
+        if not self._inside:
+            self._begin(expected=True)
+
+    def _begin(self, *, expected: bool) -> None:
+        self._name, self._before_key = [], expected
 
 
 def _plain(kind: str, word: str) -> str:

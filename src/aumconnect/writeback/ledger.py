@@ -21,12 +21,14 @@ from aumconnect._clock import SYSTEM_CLOCK, Clock
 from aumconnect.errors import LedgerError
 from aumconnect.outcome import Outcome
 from aumconnect.writeback import _tables as t
+from aumconnect.writeback._attention import Rejected, read_attention, save_attention
 from aumconnect.writeback._crash import hook
 from aumconnect.writeback._database import Database, bodies, database_url, keep, save
-from aumconnect.writeback._journal import RunJournal, open_keys, save_attention
+from aumconnect.writeback._journal import RunJournal
 from aumconnect.writeback._lease import LIFETIME, Lease
 from aumconnect.writeback._opening import open_database
-from aumconnect.writeback._packing import Planned, outcome_of, pack_plan, text_of, unpack_outcomes, unpack_plan
+from aumconnect.writeback._packing import Planned, pack_plan, text_of, unpack_outcomes, unpack_plan
+from aumconnect.writeback._recovery import open_keys
 from aumconnect.writeback._state import State
 
 __all__ = ["Ledger", "Rejected", "RunRecord", "Scope"]
@@ -70,14 +72,6 @@ class RunRecord:
     @property
     def unfinished(self) -> bool:
         return self.state == "running"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """One record somebody has to look at, with its source row where that is known."""
-
-    outcome: Outcome
-    row: Mapping[str, Any] | None
 
 
 class Ledger:
@@ -235,15 +229,7 @@ class Ledger:
 
     def attention(self, run: str, *statuses: str) -> Iterator[Rejected]:
         """The run's outcomes that somebody may have to look at, by row; all of them, or those of some statuses."""
-        columns = (t.attention.c.ref, t.attention.c.outcome, t.attention.c.row)
-        query = select(*columns).where(t.attention.c.run == run).order_by(t.attention.c.ref).limit(1000)
-        if statuses:
-            query = query.where(t.attention.c.status.in_(statuses))
-        after = -1
-        while rows := self._database.rows(query.where(t.attention.c.ref > after)):
-            for row in rows:
-                yield Rejected(outcome_of(json.loads(row.outcome)), json.loads(row.row) if row.row else None)
-            after = rows[-1].ref
+        return read_attention(self._database, run, *statuses)
 
     def outcomes(self, run: str) -> Iterator[tuple[int, str, str | None]]:
         """(ref, status, remote id) of every row the run sent, in the order they became known."""

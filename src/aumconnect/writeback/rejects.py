@@ -17,7 +17,8 @@ from typing import Any
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import NEEDS_ATTENTION, Outcome
 from aumconnect.sources import Rows, rows
-from aumconnect.writeback.ledger import Ledger, Rejected, RunRecord
+from aumconnect.writeback._attention import Rejected
+from aumconnect.writeback.ledger import Ledger, RunRecord
 
 __all__ = ["Rejects", "Returned", "guarded", "returned", "unguarded"]
 
