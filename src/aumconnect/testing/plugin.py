@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aumconnect.testing.fakes.memory import FakeMemory
     from aumconnect.testing.fakes.salesforce import FakeSalesforce
 
-pytest.register_assert_rewrite("aumconnect.testing.contract")
+pytest.register_assert_rewrite("aumconnect.testing.contract", "aumconnect.testing._subject")
 
 
 @pytest.fixture
