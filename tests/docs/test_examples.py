@@ -130,3 +130,15 @@ def test_every_setting_of_a_job_file_is_on_its_page() -> None:
 
     assert [name for name in (*CONNECTION, *WRITEBACK, *GUARDS) if f"`{name}`" not in settings] == []
     assert [name for name in OPTIONS if f"`{name}`" not in mapping] == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/concepts.md", "docs/dependencies.md"])
+def test_every_module_that_a_page_names_is_there(page: str) -> None:
+    source = ROOT / "src/aumconnect"
+    text = (ROOT / page).read_text()
+    named = {
+        name for name in re.findall(r"[\w/]+\.py\b|\b_?[a-z]\w*/(?=[\s`,)]|$)", text) if not name.startswith("tests/")
+    }
+
+    assert named
+    assert [name for name in sorted(named) if not (source / name).exists()] == []
