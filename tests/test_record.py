@@ -167,6 +167,7 @@ def declared(**annotations: Any) -> type[Record]:
         (lambda: declared(a=Annotated[bool, Key("A")]), "a boolean cannot be a key"),
         (lambda: declared(a=Annotated[float, To("A", missing="clear")]), "needs a value that may be missing"),
         (lambda: declared(a=Annotated[float, To("A", missing="ignore")]), "'ignore' is not one of"),
+        (lambda: declared(a=Annotated[str, To("A", round=2)]), "only a number can be"),
         (lambda: declared(a=Annotated[float, To("A")], b=Annotated[float, To("A")]), "X.A is mapped twice"),
         (lambda: declared(a=Annotated["Nowhere", To("A")]), "names 'Nowhere', which is not known"),
         (lambda: declared(a=Annotated[str, Ref("Account", by="E")]), "says what it refers to but not where it goes"),

@@ -195,3 +195,25 @@ def test_what_the_mapper_writes_is_canonically_what_the_source_said(number, scal
 
         assert same(target, written, source)
         assert same(FieldSchema(name="S", type=T.DECIMAL), written, target.canonical(source))
+
+
+keyed = st.builds(
+    FieldSchema, name=st.just("K"), type=st.sampled_from(FieldType), trims=st.booleans(), case_sensitive=st.booleans()
+)
+key_values = (
+    st.text(" aA\u00df\u0130\r\n\t\u00a0x1", max_size=6) | st.integers() | st.none() | st.floats() | st.decimals()
+)
+
+
+@given(keyed, st.lists(key_values, min_size=1, max_size=2))
+def test_the_form_of_many_keys_is_the_canonical_key_of_each(field, values):
+    schema, names = ObjectSchema("Thing", {"K": field}), ("K", "Unknown")[: len(values)]
+    one, many = schema.canonical_key(names, tuple(values)), schema.key_form(names)(tuple(values))
+
+    assert repr(many) == repr(one)  # NaN is not itself
+
+
+def test_numbers_are_the_same_whatever_their_digits():
+    field = FieldSchema(name="N", type=T.DECIMAL, scale=2)
+
+    assert field.canonical(0.1 + 0.2) == field.canonical("0.30") == field.canonical(Decimal("0.300000001"))

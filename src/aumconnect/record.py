@@ -163,6 +163,10 @@ def _aimed(column: Column, target: To | Key | ScoredAt | None, optional: bool, w
                 raise ConfigurationError(
                     f'{where}: missing="clear" needs a value that may be missing', hint="annotate it as `… | None`"
                 )
+            if column.kind not in _NUMBERS and (target.multiply is not None or target.round is not None):
+                raise ConfigurationError(
+                    f"{where}: only a number can be multiplied or rounded", hint="annotate it float"
+                )
             factor = None if target.multiply is None else Decimal(str(target.multiply))
             missing = target.missing if optional else "reject"
             return column.replace(field=target.field, missing=missing, digits=target.round, multiply=factor)
@@ -252,6 +256,7 @@ def _why_model(record: type[Record]) -> Iterator[str]:
             yield f"{name} has several aliases"
 
 
+_NUMBERS = (Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.ANY)
 _TARGETS = (To, Key, ScoredAt)
 _FUNCTIONS = (AfterValidator, BeforeValidator, PlainValidator, WrapValidator)
 _KINDS: dict[Any, Kind] = {

@@ -42,7 +42,8 @@ def _fitted(column: Column, target: FieldSchema | None) -> Column:
 
 def _kind(column: Column, target: FieldSchema) -> Kind:
     kind = KIND_OF.get(target.type, Kind.ANY)
-    if column.constraints and kind not in (Kind.INTEGER, Kind.DECIMAL):
+    numeric = column.constraints or column.multiply is not None or column.digits is not None
+    if numeric and kind not in (Kind.INTEGER, Kind.DECIMAL):
         return column.kind  # bounds need a number whatever the field is; preflight says that it does not fit
     return kind
 

@@ -148,7 +148,8 @@ class Mapping:
     @property
     def newer_field(self) -> str | None:
         """The remote field that says when a record was scored, by which older rows are told from newer ones."""
-        return next((c.field for c in self.columns if c.newer), None)
+        stamped = (name for name, stamp in self.stamps.items() if stamp == "scored_at")
+        return next((column.field for column in self.columns if column.newer), next(stamped, None))
 
     def keys_only(self) -> Mapping:
         """The same records with nothing to write: what a delete needs."""

@@ -54,6 +54,8 @@ def _multiplied(factor: Decimal) -> Step:
     def step(value: Any) -> Any:
         if isinstance(value, float):
             return float(Decimal(repr(value)) * factor)
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            raise Refused("number_type", f"a number is expected, not {type(value).__name__}")
         product = Decimal(value) * factor
         whole = isinstance(value, int) and product == product.to_integral_value()
         return int(product) if whole else product

@@ -2,15 +2,13 @@
 
 A chunk goes through one compiled validator that accepts only what needs no thought and gives None for any
 other row; those few are read one by one with `convert`, which also says what is wrong. Both give the same
-values, so the quick way is nothing but quick (``tests/test_mapping.py`` holds them together).
+values, so the quick way is nothing but quick (``tests/mapping/test_mapper.py`` holds them together).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import Annotated, Any, NotRequired
 
 from pydantic import (
@@ -19,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    Strict,
     TypeAdapter,
     ValidationError,
 )
@@ -27,7 +24,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 from typing_extensions import TypedDict
 
-from aumconnect._mapping.convert import CLOCK, DAY, EXACT, MISSING, NUMBER, WHOLE, Kind, Refused, Unreadable, convert
+from aumconnect._mapping.convert import MISSING, Kind, Refused, Unreadable, convert
+from aumconnect._mapping.guards import TYPES, First, guards
 from aumconnect._mapping.ir import Column
 from aumconnect._mapping.steps import limits_of
 from aumconnect.outcome import Problem
@@ -36,16 +34,6 @@ __all__ = ["Careful", "Quick", "problems_of"]
 
 Row = Mapping[str, Any]
 Values = dict[str, Any]
-
-
-class _First:
-    """Validate by these core schemas first, then by the annotation."""
-
-    def __init__(self, *steps: CoreSchema) -> None:
-        self._steps = steps
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.chain_schema([*self._steps, handler(source)])
 
 
 class _Then:
@@ -65,89 +53,7 @@ class _OrNone:
         return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
-def _text(pattern: str) -> _First:
-    return _First(core_schema.str_schema(strict=True, pattern=pattern))
-
-
-def _instance(*types: type) -> _First:
-    return _First(core_schema.is_instance_schema(types))
-
-
-def _exactly(kind: type) -> _First:
-    """Nothing derived from it: pandas' NaT is a datetime, and valid to pydantic."""
-
-    def check(value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        raise ValueError
-
-    return _First(core_schema.no_info_plain_validator_function(check))
-
-
-_WHOLE_FLOAT = (
-    core_schema.is_instance_schema(float),
-    core_schema.float_schema(ge=-EXACT, le=EXACT),
-    core_schema.int_schema(),
-)
-_AS_TEXT = core_schema.str_schema(coerce_numbers_to_str=True)
-_INTEGER = core_schema.int_schema(strict=True)
-_FLAG = core_schema.int_schema(strict=True, ge=0, le=1)
-_FINITE = core_schema.float_schema(strict=True, allow_inf_nan=False)
-_FLOAT = core_schema.is_instance_schema(float)
-_FILLED = r"\S"
-
-# (kind, type of the values at hand) → metadata that lets through what needs no thought.
-_GUARDS: dict[tuple[Kind, type], tuple[Any, ...]] = {
-    (Kind.TEXT, str): (Strict(), _text(_FILLED)),
-    (Kind.TEXT, int): (_First(_INTEGER, _AS_TEXT),),
-    (Kind.TEXT, float): (_First(*_WHOLE_FLOAT, _AS_TEXT),),
-    (Kind.INTEGER, int): (Strict(),),
-    (Kind.INTEGER, float): (_First(*_WHOLE_FLOAT),),
-    (Kind.INTEGER, str): (_text(WHOLE),),
-    (Kind.FLOAT, float): (Strict(), AllowInfNan(False), _instance(float, int)),
-    (Kind.FLOAT, int): (Strict(), AllowInfNan(False), _instance(float, int)),
-    (Kind.FLOAT, str): (AllowInfNan(False), _text(NUMBER)),
-    (Kind.DECIMAL, float): (_First(_FLOAT, _FINITE),),
-    (Kind.DECIMAL, int): (_First(_INTEGER),),
-    (Kind.DECIMAL, Decimal): (_instance(Decimal),),
-    (Kind.DECIMAL, str): (_text(NUMBER),),
-    (Kind.BOOLEAN, bool): (Strict(),),
-    (Kind.BOOLEAN, int): (_First(_FLAG),),
-    (Kind.BOOLEAN, str): (_text(_FILLED),),
-    (Kind.DATE, date): (_exactly(date),),
-    (Kind.DATE, datetime): (_exactly(datetime),),
-    (Kind.DATE, str): (_text(DAY),),
-    (Kind.DATETIME, datetime): (_exactly(datetime),),
-    (Kind.DATETIME, str): (_text(DAY),),
-    (Kind.TIME, time): (_exactly(time),),
-    (Kind.TIME, str): (_text(CLOCK),),
-    (Kind.ANY, str): (_text(_FILLED),),
-    (Kind.ANY, int): (_First(_INTEGER),),
-    (Kind.ANY, float): (_First(_FLOAT, _FINITE),),
-    (Kind.ANY, bool): (_First(core_schema.bool_schema(strict=True)),),
-    (Kind.ANY, Decimal): (_First(core_schema.is_instance_schema(Decimal), core_schema.decimal_schema()),),
-    (Kind.ANY, date): (_exactly(date),),
-    (Kind.ANY, datetime): (_exactly(datetime),),
-    (Kind.ANY, list): (_exactly(list),),
-}
-_TYPES = frozenset(found for _, found in _GUARDS)
 _SAMPLE = 32  # rows looked at to tell the types of a chunk; a wrong guess costs speed, nothing else
-_STRIPPED = _First(core_schema.str_schema(strict=True, strip_whitespace=True, min_length=1))
-_KEY_GUARDS: dict[tuple[Kind, type], tuple[Any, ...]] = {
-    (Kind.TEXT, str): (_STRIPPED,),
-    (Kind.ANY, str): (_STRIPPED,),
-    (Kind.ANY, float): (_First(*_WHOLE_FLOAT),),
-    (Kind.DECIMAL, float): (_First(*_WHOLE_FLOAT),),
-}
-
-
-def _guards(column: Column, found: type) -> tuple[Any, ...] | None:
-    if column.identifies:
-        if (column.kind, found) in _KEY_GUARDS:
-            return _KEY_GUARDS[column.kind, found]
-        if found in (bool, list):
-            return None
-    return _GUARDS.get((column.kind, found))
 
 
 class Quick:
@@ -171,24 +77,24 @@ class Quick:
         for row in rows[:_SAMPLE]:
             value = row.get(name) if isinstance(row, Mapping) else None
             for found in type(value).__mro__:
-                if found in _TYPES and not (found is str and value == ""):
+                if found in TYPES and not (found is str and value == ""):
                     return found
         return str
 
     def _compile(self, seen: tuple[type, ...]) -> Callable[[Any], list[Values | None]] | None:
         fields: dict[str, Any] = {}
         for column, found in zip(self._columns, seen, strict=True):
-            guards = _guards(column, found)
-            if guards is None:
+            metadata = guards(column, found)
+            if metadata is None:
                 return None
-            fields[column.slot] = _field(column, guards)
+            fields[column.slot] = _field(column, metadata)
         adapter: TypeAdapter[list[Values | None]] = TypeAdapter(_list_of(annotated(_typed_dict(fields), _OrNone())))
         return adapter.validate_python
 
 
 def _field(column: Column, guards: tuple[Any, ...]) -> Any:
-    inner = [guard for guard in guards if not isinstance(guard, _First)]
-    outer = [guard for guard in guards if isinstance(guard, _First)]
+    inner = [guard for guard in guards if not isinstance(guard, First)]
+    outer = [guard for guard in guards if isinstance(guard, First)]
     limits = limits_of(column)
     then = (_Then(limits),) if limits else ()
     value = annotated(column.python_type, *inner, *column.constraints, *then, *outer)
