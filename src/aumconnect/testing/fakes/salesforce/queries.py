@@ -31,16 +31,24 @@ class _Cursor:
 
 @dataclass(kw_only=True)
 class Queries:
-    """``cursor_seconds``: a cursor nobody uses is gone after that (unverified). ``index_lag``: queries see records as
-    they were so many seconds ago. ``page_rows``: the server's own page size, whatever the client asks for."""
+    """``cursor_seconds``: a cursor nobody uses is gone after that (unverified). ``page_rows``: the server's own page
+    size, whatever the client asks for."""
 
     org: Org
     now: Callable[[], float]
     cursor_seconds: float = 900.0
-    index_lag: float = 0.0
     page_rows: int | None = None
     _cursors: dict[str, _Cursor] = field(default_factory=dict)
     _made: int = 0
+
+    @property
+    def index_lag(self) -> float:
+        """Queries see records as they were so many seconds ago."""
+        return self.org.store.remember
+
+    @index_lag.setter
+    def index_lag(self, seconds: float) -> None:
+        self.org.store.remember = seconds
 
     def query(self, call: Call, *, deleted: bool) -> Response:
         text = call.query.get("q", "")

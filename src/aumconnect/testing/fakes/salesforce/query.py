@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from aumconnect.testing.fakes._tables import Row
@@ -184,12 +185,12 @@ def _literal(field: Field, value: Any) -> Any:
 
 
 def _folded(field: Field, value: Any) -> Any:
-    """Texts compare without case, ids by their first 15 characters, an empty text is null."""
+    """Texts compare without case, ids by their first 15 characters, numbers exactly; an empty text is null."""
     if isinstance(value, str):
         if field.type in ("id", "reference"):
             return value[:15]
         return (value if field.case_sensitive else value.casefold()) or None
-    return value
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _like(pattern: str) -> re.Pattern[str]:
