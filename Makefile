@@ -8,6 +8,8 @@ PACKAGE ?= -e .
 ARGS    ?=
 SEEDS   ?= 10000
 SEED    ?=
+KILLS   ?= 200
+LEDGERS ?= ledger.db
 PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
@@ -15,7 +17,7 @@ bin := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types docs serve-docs bench sim examples clean
+.PHONY: help setup demo test lint types docs serve-docs bench sim kills examples clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1:: /p' $(MAKEFILE_LIST) | awk -F':: ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +64,12 @@ examples: $(VENV)/.test  ## train the example's model anew and carry its predict
 
 sim: $(VENV)/.package  ## the engine in simulated time, SEEDS=10000 of them, or one with SEED=4711
 	$(bin)/python -m aumconnect.testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+kills: $(VENV)/.test  ## SIGKILL runs KILLS=200 times each, with LEDGERS="ledger.db postgresql://..."
+	@for ledger in $(LEDGERS); do for operation in upsert insert; do \
+		echo "$$operation, $$ledger:"; \
+		$(bin)/python tests/writeback/killloop.py --kills $(KILLS) --operation $$operation --ledger "$$ledger" || exit 1; \
+	done; done
 
 bench: $(VENV)/.bench  ## the benchmarks
 	$(bin)/python -m benchmarks $(ARGS)
