@@ -60,8 +60,8 @@ def _attempt(request: Request, watch: Watch, connector: Connector) -> Exchange[R
     except TransportError as lost:
         watch.in_doubt |= lost.sent and not request.safe
         raise
-    if not response.ok:
-        error_class = connector.classify(response)
+    error_class = connector.classify(response)  # a page that is no answer may come with any status, even 200
+    if error_class is not None:
         watch.throttled |= error_class is ErrorClass.THROTTLED
         watch.in_doubt |= error_class in IN_DOUBT and not request.safe
     elif not request.safe:
