@@ -11,13 +11,32 @@ from typing import NamedTuple, Self
 
 from aumconnect.connector import Change, Key
 
-__all__ = ["First", "Newest", "Seen"]
+__all__ = ["First", "Newest", "Seen", "said", "said_in_decimals"]
 
 _MASK = (1 << 64) - 1
 
 
 Said = Callable[[Change], int]
 """What two rows with one key are compared by, as a whole number from 0 below 2**64."""
+
+
+def said(change: Change) -> int:
+    """A hash of what is written: the names and values in their order."""
+    values = change.values
+    try:
+        return hash((*values, *values.values())) & _MASK
+    except TypeError:  # a list of choices
+        return hash(repr(values)) & _MASK
+
+
+def said_in_decimals(change: Change) -> int:
+    """`said` for values among which there are Decimals, whose own hash takes longer than all the rest."""
+    values = change.values
+    parts = [str(value) if type(value) is Decimal else value for value in values.values()]
+    try:
+        return hash((*values, *parts)) & _MASK
+    except TypeError:
+        return hash(repr(values)) & _MASK
 
 
 class First(NamedTuple):
@@ -37,10 +56,10 @@ class Seen:
     """
 
     def __init__(
-        self, canonical: Callable[[Key], Key] | None = None, *, said: Said | None = None, in_memory: int = 100_000
+        self, canonical: Callable[[Key], Key] | None = None, *, said: Said = said, in_memory: int = 100_000
     ) -> None:
         self._canonical = canonical
-        self._said = said or _said
+        self._said = said
         self._in_memory = in_memory
         self._recent: dict[int, int] = {}
         self._older: _Older | None = None
@@ -60,8 +79,10 @@ class Seen:
 
     def marks(self, changes: Iterable[Change]) -> list[int]:
         """The keys' hashes, by which they are remembered."""
-        keys: Iterable[Key] = (change.key for change in changes)
-        return list(map(_mark, map(self._canonical, keys) if self._canonical else keys))
+        keys: Iterable[Key] = [change.key for change in changes]
+        if self._canonical:
+            keys = map(self._canonical, keys)
+        return [hash(key[0]) if len(key) == 1 and type(key[0]) is str else _mark(key) for key in keys]
 
     def _spill(self) -> None:
         if len(self._recent) > self._in_memory:
@@ -146,19 +167,8 @@ class _Older:
 
 
 def _mark(key: Key) -> int:
-    """A key's hash. Only text is hashed with a seed and without collisions by design, so everything becomes text."""
-    if len(key) == 1 and type(key[0]) is str:
-        return hash(key[0])
+    """The hash of a key that is not one text: of its text, since only texts are hashed with a seed."""
     return hash(repr([part.normalize() if isinstance(part, Decimal) else part for part in key]))
-
-
-def _said(change: Change) -> int:
-    values = change.values
-    parts = [str(value) if type(value) is Decimal else value for value in values.values()]  # a Decimal hashes slowly
-    try:
-        return hash((*values, *parts)) & _MASK
-    except TypeError:  # a list of choices
-        return hash(repr(values)) & _MASK
 
 
 def _signed(number: int) -> int:

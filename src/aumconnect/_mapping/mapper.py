@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from aumconnect._mapping.bind import bound
 from aumconnect._mapping.by_model import ByModel
-from aumconnect._mapping.convert import Refused
-from aumconnect._mapping.duplicates import Newest, Seen
+from aumconnect._mapping.convert import Kind, Refused
+from aumconnect._mapping.duplicates import Newest, Seen, said, said_in_decimals
 from aumconnect._mapping.finish import Finish
 from aumconnect._mapping.ir import Mapping
 from aumconnect._mapping.validate import Careful, Quick, Values
@@ -29,8 +29,9 @@ Reader = Callable[[Sequence[Any]], list[Values | None]]
 
 @dataclass(slots=True)
 class Mapped:
-    """One chunk of the source: what is to be written, what is rejected, what needs no writing."""
+    """One chunk of the source: what is to be written, what is rejected, what needs no writing; its ``rows`` as read."""
 
+    rows: Sequence[Any] = ()
     changes: list[Change] = field(default_factory=list)
     rejected: list[Outcome] = field(default_factory=list)
     skipped: list[Outcome] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Mapper:
         self._keys = tuple((column, column.slot) for column in mapping.columns if column.key)
         self._key_slot = self._keys[0][1] if len(self._keys) == 1 and not self._keys[0][0].write else None
         self._has_values = mapping.has_values
+        self._said = said_in_decimals if any(c.kind is Kind.DECIMAL for c in mapping.columns) else said
 
     @property
     def object(self) -> str:
@@ -133,7 +135,7 @@ class Mapper:
         if columns is not None:
             self.check_columns(columns)
         newest = self._newest(rows, first_ref)
-        with Seen(self._canonical_key()) as seen:
+        with Seen(self._canonical_key(), said=self._said) as seen:
             for mapped in self.chunks(rows, first_ref):
                 if newest:
                     _drop_older(mapped, newest)
@@ -160,7 +162,7 @@ class Mapper:
         return newest
 
     def _mapped(self, chunk: Sequence[Any], first_ref: int) -> Mapped:
-        mapped = Mapped()
+        mapped = Mapped(chunk)
         add, constants, key_slot = mapped.changes.append, self._constants, self._key_slot
         rows = self._quick(chunk)
         whole = self._finish.whole(rows)
