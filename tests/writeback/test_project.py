@@ -208,6 +208,20 @@ def test_a_sample_of_unchanged_rows_tells_of_edits(tmp_path: Path) -> None:
     assert plan.counts == {"unchanged": 280, "skipped": 20}
 
 
+def test_of_a_key_in_one_file_twice_the_newest_score_is_written(tmp_path: Path) -> None:
+    """Also where the source is longer than a chunk: it is looked through first, then staged."""
+    shop = Shop(tmp_path, "ledger.db", more='stamp = { seen = "scored_at" }')
+    days = {number: f"2026-11-{1 + number % 20:02}T00:00:00Z" for number in range(1500)}
+    rows = [row(number) | {"scored_at": day} for number, day in days.items()]
+    rows.append(row(7, score=0.9) | {"scored_at": "2026-11-22T00:00:00Z"})
+    with shop.project() as project:
+        report = project["items"].apply(rows)
+        again = project["items"].apply(iter(rows))
+    assert report.counts == {Status.CREATED: 1500, Status.SKIPPED: 1}
+    assert float(shop.items["I-7"]["score"]) == 0.9
+    assert again.counts[Status.UNCHANGED] == 1499
+
+
 def test_limit_sends_so_many_and_the_next_run_goes_on(shop: Shop) -> None:
     shop.rows(row(number) for number in range(30))
     with shop.project() as project:

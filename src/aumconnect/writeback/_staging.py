@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -85,15 +85,14 @@ class Staging:
 
     def read(self, rows: Iterable[Any]) -> Staged:
         """Stage every row of the source."""
-        kept = _Kept(rows)
-        for mapped in self._mapper.map(kept):
-            self._stage(mapped, kept.take())
+        for mapped in self._mapper.map(rows):
+            self._stage(mapped)
         self._flush()
         self._add_sample()
         return self.found
 
-    def _stage(self, mapped: Mapped, rows: Sequence[Any]) -> None:
-        found = self.found
+    def _stage(self, mapped: Mapped) -> None:
+        found, rows = self.found, mapped.rows
         first = found.total
         found.total += len(rows)
         self._note(mapped.outcomes, rows, first)
@@ -207,24 +206,6 @@ class Staging:
         self._waiting = sorted(self._sampled, key=lambda planned: planned.change.ref)
         self.found.same = self.found.same or bool(self._sampled)
         self._flush()
-
-
-class _Kept:
-    """An iterable that remembers what was taken from it since it was last asked."""
-
-    def __init__(self, rows: Iterable[Any]) -> None:
-        self._rows = rows
-        self._taken: list[Any] = []
-        self.columns = getattr(rows, "columns", None)
-
-    def __iter__(self) -> Iterator[Any]:
-        for row in self._rows:
-            self._taken.append(row)
-            yield row
-
-    def take(self) -> list[Any]:
-        taken, self._taken = self._taken, []
-        return taken
 
 
 def plain_row(row: Any) -> dict[str, Any] | None:
