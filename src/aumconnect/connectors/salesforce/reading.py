@@ -210,9 +210,9 @@ def _possible(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> b
 
 
 def _typed(columns: Sequence[FieldSchema | None], values: Sequence[Any]) -> list[Any]:
-    """A number that is the key of a text field has to be asked for as text."""
+    """A number that is the key of a text field has to be asked for as text, and text as the system keeps it."""
     return [
-        str(value) if column is not None and column.type in _TEXTUAL else value
+        (str(value).strip() if column.trims else str(value)) if column and column.type in _TEXTUAL else value
         for column, value in zip(columns, values, strict=True)
     ]
 
