@@ -11,9 +11,13 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aumconnect.connectors.salesforce.soql import literal
 from aumconnect.testing import faults
 from aumconnect.testing.fakes.salesforce import FakeSalesforce
+from aumconnect.testing.fakes.salesforce.soql import Compare, parse
 from aumconnect.wire import Headers, Request, Response
 
 HOST = "https://acme.my.salesforce.com"
@@ -530,6 +534,14 @@ class TestQueries:
     def test_a_url_that_is_too_long_is_414(self, org: Org) -> None:
         soql = f"SELECT Id FROM Contact WHERE LastName = '{'x' * 17_000}'"
         assert org.code("GET", f"/query?q={quote(soql)}")[0] == 414
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_a_quoted_text_means_itself(text: str) -> None:
+    """Our connector writes literals, this parser reads them; neither knows the other."""
+    where = parse(f"SELECT Id FROM Contact WHERE Title = {literal(text)}").where
+    assert isinstance(where, Compare)
+    assert where.value == text
 
 
 class TestTrouble:

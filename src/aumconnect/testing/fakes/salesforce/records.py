@@ -9,10 +9,11 @@ from typing import Any
 from aumconnect._near import did_you_mean
 from aumconnect.testing.fakes._tables import PERSON, Row, Store, Table
 from aumconnect.testing.fakes.salesforce.errors import Refusal
-from aumconnect.testing.fakes.salesforce.fields import STANDARD, Field, system_fields
+from aumconnect.testing.fakes.salesforce.fields import Field
 from aumconnect.testing.fakes.salesforce.ids import new_id, normal_id
 from aumconnect.testing.fakes.salesforce.locks import Locks
 from aumconnect.testing.fakes.salesforce.logins import USERNAME
+from aumconnect.testing.fakes.salesforce.objects import STANDARD, system_fields
 from aumconnect.testing.fakes.salesforce.values import convert, stamp
 
 __all__ = ["Org", "SObject"]
