@@ -35,8 +35,8 @@ band = {{ from = "band", missing = "clear" }}
 class PickyMemory(FakeMemory):
     """Refuses the records whose code is in ``refused``, for reasons only it knows."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.refused: set[str] = set()
 
     def _write_row(self, table: Any, asked: Any, row: Any) -> dict[str, Any]:

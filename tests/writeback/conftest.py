@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 from uuid import uuid4
 
 import pytest
@@ -39,43 +40,71 @@ def unprivileged() -> dict[str, str]:
     pytest.skip("running as root, and there is no unprivileged user for PostgreSQL")
 
 
-def start_postgres(programs: Path) -> Iterator[str]:
-    folder = Path(tempfile.mkdtemp(prefix="aum-pg-", dir="/tmp"))
-    options = unprivileged()
-    if options:
-        shutil.chown(folder, options["user"])
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+class Server:
+    """A PostgreSQL server of our own, on a loopback port, with its data in a temporary folder."""
 
-    def call(*command: str) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder, **options)
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._options = unprivileged()
+        self._folder = Path(tempfile.mkdtemp(prefix="aum-pg-", dir="/tmp"))
+        if self._options:
+            shutil.chown(self._folder, self._options["user"])
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = f"postgresql://aum@127.0.0.1:{self._port}/postgres"
 
-    try:
-        call(str(programs / "initdb"), "-D", f"{folder}/data", "-A", "trust", "-U", "aum", "-E", "UTF8", "--no-sync")
-        settings = (
-            f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=50"
+    def __enter__(self) -> Self:
+        self._call("initdb", "-A", "trust", "-U", "aum", "-E", "UTF8", "--no-sync")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Without fsync: here the server dies, never the machine."""
+        settings = f"-c listen_addresses=127.0.0.1 -c port={self._port} -c unix_socket_directories={self._folder}"
+        settings += " -c fsync=off"
+        self._call("pg_ctl", "-w", "-l", f"{self._folder}/log", "-o", settings, "start")
+
+    def kill(self) -> None:
+        """As a power cut would end it, for its clients."""
+        self._call("pg_ctl", "-m", "immediate", "stop")
+
+    def _call(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), "-D", f"{self._folder}/data", *arguments]
+        subprocess.run(
+            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=self._folder, **self._options
         )
-        call(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-w", "-l", f"{folder}/log", "-o", settings, "start")
-        try:
-            yield f"postgresql://aum@127.0.0.1:{port}/postgres"
-        finally:
-            call(str(programs / "pg_ctl"), "-D", f"{folder}/data", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def programs() -> Path:
+    """Where PostgreSQL's programs are; skips the test when they are nowhere."""
+    pytest.importorskip("psycopg")
+    found = binaries()
+    if found is None:
+        pytest.skip("no PostgreSQL programs found (initdb, pg_ctl)")
+    return found
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server; ``AUMCONNECT_TEST_POSTGRES`` names one to use instead."""
-    pytest.importorskip("psycopg")
     named = os.environ.get("AUMCONNECT_TEST_POSTGRES")
     if named:
+        pytest.importorskip("psycopg")
         yield named
         return
-    programs = binaries()
-    if programs is None:
-        pytest.skip("no PostgreSQL programs found (initdb, pg_ctl)")
-    yield from start_postgres(programs)
+    with Server(programs()) as server:
+        yield server.url
+
+
+@pytest.fixture
+def mortal_postgres() -> Iterator[Server]:
+    """A server that a test may kill and start again."""
+    with Server(programs()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,13 +9,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from _shop import Shop, row
+from _shop import PickyMemory, Shop, row
 
 from aumconnect.errors import LedgerError
 from aumconnect.outcome import Status
 from aumconnect.testing import faults
+from aumconnect.testing.clock import VirtualClock
+from aumconnect.writeback import _database
 from aumconnect.writeback._lease import Owner
 from aumconnect.writeback.ledger import Ledger
 
@@ -95,6 +98,63 @@ def test_a_run_that_was_overtaken_sends_nothing_more(tmp_path: Path) -> None:
         assert shop.fake.mutations < 10
         assert before_the_end <= len(shop.items) < 2000
         assert report.total == 2000
+
+
+class Patient(VirtualClock):
+    """Pauses are real: a database needs its time to come back."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 1.0))
+        super().sleep(seconds)
+
+
+def test_a_restart_of_postgresql_in_the_middle_of_a_run_is_survived(tmp_path: Path, mortal_postgres: Any) -> None:
+    """Every transaction is repeated until it is known to be durable; none counts twice."""
+    shop = Shop(tmp_path, mortal_postgres.url)
+    shop.fake = PickyMemory(clock=Patient())
+    shop.rows(row(number) for number in range(2000))
+
+    def restart(fake: object) -> None:
+        mortal_postgres.kill()
+        mortal_postgres.start()
+
+    with shop.project() as project:
+        plan = project["items"].plan()
+        for number in (2, 5, 8):
+            shop.fake.faults.write(number, faults.meanwhile(restart))
+        report = plan.apply()
+        assert (report.stopped, report.counts) == (None, {Status.CREATED: 2000})
+        assert project["items"].apply().counts == {Status.UNCHANGED: 2000}
+    assert set(shop.fake.commits.values()) == {1}
+
+
+def test_a_ledger_that_cannot_be_written_stops_before_anything_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full: no write goes out without a durable intent, and the next run knows all that did."""
+    shop = Shop(tmp_path, "ledger.db")
+    shop.rows(row(number) for number in range(3000))
+    with shop.project() as project:
+        project["items"].plan().discard()
+        pages = (tmp_path / "ledger.db").stat().st_size // 4096
+    stops = 0
+    for more in (70, 80, 90, 100):
+        with monkeypatch.context() as full:
+            full.setattr(_database, "SETTINGS", (*_database.SETTINGS, f"max_page_count = {pages + more}"))
+            with shop.project() as project:
+                try:
+                    stops += isinstance(project["items"].apply().stopped, LedgerError)
+                except LedgerError:
+                    stops += 1
+        with Ledger(str(tmp_path / "ledger.db")) as ledger:
+            told = {ref for run in ledger.runs("items") for ref, _, _ in ledger.outcomes(run.id)}
+            scope = ledger.scope("items", "memory:1", "Item")
+            assert len(shop.items) <= len(told) + len(ledger.in_doubt(scope))
+    assert stops == 4
+    with shop.project() as project:
+        assert project["items"].apply().ok
+    assert len(shop.items) == 3000
+    assert set(shop.fake.commits.values()) == {1}
 
 
 def test_two_runs_at_once_are_one_run(tmp_path: Path) -> None:

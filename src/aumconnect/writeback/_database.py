@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, Select, Table, create_engine, event, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, CursorResult
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from aumconnect._clock import SYSTEM_CLOCK, Clock
 from aumconnect.errors import ConfigurationError, LedgerError
@@ -29,8 +28,9 @@ NETWORK_FILE_SYSTEMS = frozenset(
     {"9p", "afs", "ceph", "cifs", "davfs", "glusterfs", "lustre", "nfs", "nfs4", "ocfs2", "smb2", "smb3", "smbfs"}
     | {"fuse.glusterfs", "fuse.s3fs", "fuse.sshfs"}
 )
-REPEATABLE = frozenset({"40001", "40P01"})  # serialization failure, deadlock: PostgreSQL appendix A
-PAUSES = (0.1, 0.3, 1.0, 3.0)
+REPEATABLE = ("40001", "40P01", "08", "53", "57P")
+"""SQLSTATEs, or their classes, of what passes: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
 """Seconds between repeats of a transaction whose connection was lost."""
 SETTINGS = ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL", "cache_size = -16384")
 """SQLite: wait 30 s for another's transaction; commits survive a power cut; 16 MiB of pages in memory."""
@@ -50,22 +50,28 @@ class Database:
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """What ``work`` returns, after its transaction is durable. Raises `LedgerError`."""
-        for pause in (*PAUSES, None):
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                if pause is None or not _passing(error):
-                    raise _said(error) from error
-                self.clock.sleep(pause)
-            except SQLAlchemyError as error:
-                raise _said(error) from error
-        raise AssertionError("unreachable")
+        return self._patiently(partial(_transaction, self._engine, work))
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """The same for reading; takes no lock others must wait for."""
-        with _reading(self._engine) as connection:
-            return work(connection)
+        return self._patiently(partial(_look, self._engine, work))
+
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """`read` without patience: for a first look at a database that may not be there."""
+        try:
+            return _look(self._engine, work)
+        except SQLAlchemyError as error:
+            raise _said(error) from error
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        for pause in (*PAUSES, None):
+            try:
+                return work()
+            except SQLAlchemyError as error:
+                if pause is None or not _passing(error):
+                    raise _said(error) from error
+                self.clock.sleep(pause)
+        raise AssertionError("unreachable")
 
     def rows(self, query: Select[*tuple[Any, ...]]) -> Sequence[Any]:
         """All rows of a query."""
@@ -188,17 +194,22 @@ def _postgresql(url: URL) -> Engine:
     return engine
 
 
-@contextmanager
-def _reading(engine: Engine) -> Iterator[Connection]:
-    try:
-        with engine.connect().execution_options(only_reads=True) as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        raise _said(error) from error
+def _transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.begin() as connection:
+        return work(connection)
 
 
-def _passing(error: DBAPIError) -> bool:
-    return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in REPEATABLE
+def _look(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect().execution_options(only_reads=True) as connection:
+        return work(connection)
+
+
+def _passing(error: SQLAlchemyError) -> bool:
+    """The server went away, is coming back, or chose this transaction to give way."""
+    if not isinstance(error, DBAPIError) or error.connection_invalidated:
+        return isinstance(error, DBAPIError)
+    state = getattr(error.orig, "sqlstate", "")  # SQLite has none; a connection that broke has None
+    return state.startswith(REPEATABLE) if state else state is None and isinstance(error, OperationalError)
 
 
 def _said(error: SQLAlchemyError) -> LedgerError:

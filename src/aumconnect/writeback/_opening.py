@@ -31,7 +31,7 @@ def open_database(database: Database) -> None:
     fresh = path is None or path.stat().st_size == 0
     if path is not None and not fresh:
         _check_file(path)
-    found = database.read(_version)
+    found = database.look(_version)
     if path is not None and not fresh:
         database.read(lambda connection: _check_content(connection, path))
         database.read(lambda connection: Watermark(database).check(connection, empty=found is None))
