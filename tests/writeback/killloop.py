@@ -210,7 +210,9 @@ def main(arguments: list[str] | None = None) -> int:
         inserts = options.operation == "insert"
         wrong += verdict(server, loop.rows * (loop.rounds if inserts else 1), 1 if inserts else loop.rounds)
         server.stop()
-    did = f"{len(PLACES) * 2} crashes at named places" if options.hooks else f"{loop.kills} kills ({loop.missed} missed)"
+    did = (
+        f"{len(PLACES) * 2} crashes at named places" if options.hooks else f"{loop.kills} kills ({loop.missed} missed)"
+    )
     print(f"{did} in {loop.rounds} rounds of {loop.rows} rows: {'; '.join(wrong) or 'each key written once'}")
     return int(bool(wrong))
 
