@@ -100,6 +100,17 @@ def test_columns_of_plain_rows_are_fields(client: aum.Client, fake: FakeMemory) 
     assert values(fake, "A")["label"] == "y"
 
 
+def test_no_value_vanishes_because_the_first_row_has_no_such_column(client: aum.Client, fake: FakeMemory) -> None:
+    """A list's columns are those of all its rows; a stream that grows one later has that row rejected."""
+    rows = [{"code": "A", "score": 1}, {"code": "B", "label": "kept"}]
+    client.upsert("Item", rows, key="code")
+    report = client.upsert("Item", iter([{"code": "C"}, {"code": "D", "label": "not lost in silence"}]), key="code")
+
+    assert values(fake, "B")["label"] == "kept"
+    assert "'label'" in str(report)
+    assert report.counts[aum.Status.REJECTED] == 1
+
+
 def test_rows_can_carry_remote_ids(client: aum.Client, fake: FakeMemory) -> None:
     """No look-up is made when the key is the remote id itself."""
     client.upsert(Score, ROWS[:1])

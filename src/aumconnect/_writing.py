@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Mapped
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from typing import Any, Self
 
 from aumconnect._mapping import Mapping
+from aumconnect._mapping.convert import Unreadable
 from aumconnect._mapping.mapper import Mapper
 from aumconnect._mapping.preflight import preflight
 from aumconnect._mapping.tables import mapping_from_table
@@ -49,7 +52,7 @@ class Writing:
         """
         found = rows(source)
         if isinstance(what, str):
-            found, columns = _columns(found)
+            found, columns = _columns(found, source)
             mapping = _by_name(what, columns, _names(key), operation)
         else:
             mapping = _declared(what, key)
@@ -111,20 +114,33 @@ def _names(key: str | Sequence[str] | None) -> tuple[str, ...]:
     return (key,) if isinstance(key, str) else tuple(key or ())
 
 
-def _columns(source: Rows) -> tuple[Rows, tuple[str, ...]]:
-    """The source's columns; where it cannot tell, those of its first row."""
+def _columns(source: Rows, given: Any) -> tuple[Rows, tuple[str, ...]]:
+    """The source's columns: what it says, all that a sequence's rows have, or those of a stream's first row.
+
+    A later row of a stream with a further column is rejected: a value must not vanish without a word.
+    """
     if source.columns is not None:
         return source, source.columns
+    if isinstance(given, Sequence) and all(isinstance(row, Mapped) for row in given):
+        return source, tuple(dict.fromkeys(name for row in given for name in row))
     stream = iter(source)
     first = next(stream, None)
     if first is None:
         return source, ()
-    if not hasattr(first, "keys"):
+    if not isinstance(first, Mapped):
         raise ConfigurationError(
             f"the rows are of type {type(first).__name__}, which has no columns",
             hint="give mappings, or a Record class",
         )
-    return Rows(lambda: chain([first], stream)), tuple(first)
+    columns = tuple(first)
+    return Rows(lambda: map(partial(_within, frozenset(columns)), chain([first], stream))), columns
+
+
+def _within(columns: frozenset[str], row: Any) -> Any:
+    if not isinstance(row, Mapped) or columns.issuperset(row):
+        return row
+    further = ", ".join(repr(name) for name in row if name not in columns)
+    return Unreadable("unknown_column", f"the row has {further}, which the first row has not")
 
 
 def _by_name(object: str, columns: Sequence[str], key: tuple[str, ...], operation: Operation) -> Mapping:
