@@ -16,7 +16,7 @@ HEAVY = {"httpx", "httpcore", "pydantic", "zeep", "lxml", "requests", "simple_sa
 PLACES = {
     "httpx": "_http/*.py",
     "httpcore": "_http/*.py",
-    "zeep": "protocols/soap*.py",
+    "zeep": "protocols/soap/*.py",
     "simple_salesforce": "protocols/_simple_salesforce.py",
     "sqlalchemy": "writeback/*.py",
 }
