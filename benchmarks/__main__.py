@@ -36,12 +36,12 @@ def ceiling() -> str:
 
 def sending(quick: bool) -> str:
     with server.running() as running:
-        return send.compare(*((10_000, 1) if quick else (100_000, 3)), running)
+        return send.compare(*((2_000, 1) if quick else (100_000, 3)), running)
 
 
 def end_to_end(quick: bool) -> str:
     with server.running() as running:
-        return salesforce.compare(*(([5_000], [20], 1) if quick else ([10_000, 100_000], [0, 20, 100], 3)), running)
+        return salesforce.compare(*(([2_000], [0], 1) if quick else ([10_000, 100_000], [0, 20, 100], 3)), running)
 
 
 def script(name: str) -> Callable[[bool], str]:

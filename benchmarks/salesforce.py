@@ -20,7 +20,7 @@ from benchmarks.records import PATH, predictions
 from benchmarks.send import WORKERS, check, collection, in_threads
 from benchmarks.server import Server, running
 
-LOOP_RECORDS = 2_000  # as many as one record a request is worth waiting for
+LOOP_RECORDS = 500
 Rows = list[dict[str, Any]]
 
 
@@ -121,20 +121,26 @@ WAYS = {
 
 
 def compare(records: list[int], latencies: list[int], runs: int, server: Server) -> str:
-    """Medians for every way, size and latency."""
+    """Medians for every way, size and latency (ms)."""
     rows = []
     for count in records:
         for latency in latencies:
             found: dict[str, list[harness.Figures]] = {way: [] for way in WAYS}
             for _ in range(runs):
                 for way, figures in found.items():
-                    size = min(count, LOOP_RECORDS) if way == next(iter(WAYS)) else count
-                    figures.append(one(way, size, latency, server))
-            for way, figures in found.items():
-                size, got = min(count, LOOP_RECORDS) if way == next(iter(WAYS)) else count, harness.medians(figures)
-                per = f"{size / got.wall:,.0f}"
-                rows.append((f"{size:,}", latency, way, f"{got.wall:.2f}", f"{got.cpu:.2f}", f"{got.peak:.0f}", per))
+                    figures.append(one(way, size(way, count), latency, server))
+            rows += [line(way, size(way, count), latency, harness.medians(figures)) for way, figures in found.items()]
     return harness.table(["records", "latency ms", "way", "wall s", "CPU s", "peak MiB", "records/s"], rows)
+
+
+def size(way: str, records: int) -> int:
+    """One record a request is not worth waiting for any longer."""
+    return min(records, LOOP_RECORDS) if WAYS[way] is loop else records
+
+
+def line(way: str, records: int, latency: int, figures: harness.Figures) -> tuple[object, ...]:
+    wall, cpu, peak = figures.wall, figures.cpu, figures.peak
+    return f"{records:,}", latency, way, f"{wall:.2f}", f"{cpu:.2f}", f"{peak:.0f}", f"{records / wall:,.0f}"
 
 
 def one(way: str, records: int, latency: int, server: Server) -> harness.Figures:

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
@@ -175,10 +176,15 @@ class Server:
 
     def reset(self, latency: float) -> None:
         """Forget the counts; answer writes after ``latency`` seconds from now on."""
-        urlopen(f"{self.url}/reset?latency={latency}").read()
+        self._get(f"/reset?latency={latency}")
 
     def counters(self) -> dict[str, int]:
-        return json.load(urlopen(f"{self.url}/counters"))
+        counters: dict[str, int] = self._get("/counters")
+        return counters
+
+    def _get(self, path: str) -> Any:
+        with urlopen(self.url + path) as answer:
+            return json.load(answer)
 
     def check(self, records: int) -> None:
         """Raises unless the keys 1 to ``records`` arrived once each."""
@@ -191,13 +197,12 @@ class Server:
 def running(core: int | None = 0) -> Iterator[Server]:
     """A server pinned to ``core``, stopped at the end."""
     command = [sys.executable, "-m", "benchmarks.server", *(["--core", str(core)] if core is not None else [])]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield Server(process.stdout.readline().strip())
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield Server(process.stdout.readline().strip())
+        finally:
+            process.kill()
 
 
 def ceiling(server: Server, seconds: float = 2.0, connections: int = 10, batch: int = 200) -> float:
