@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from aumconnect.client import Client
 from aumconnect.connectors.memory import CAPABILITIES, Memory
@@ -39,12 +40,12 @@ JOB = """\
 ledger = {ledger!r}
 [connections.shop]
 url = "memory://shop"
-[writebacks.items]
+[writebacks.{name}]
 source = "items.csv"
 to = "shop:Item"
 operation = "{operation}"
 key = {{ code = "id" }}
-[writebacks.items.fields]
+[writebacks.{name}.fields]
 score = "score"
 """
 
@@ -166,14 +167,16 @@ def run(folder: Path, url: str, chunk: int, crash: str | None = None) -> None:
         return Client(Memory(url, capabilities=capabilities), settle_wait=10.0)
 
     with Project(folder / "aumconnect.toml", connect=connect) as project:
-        report = project["items"].apply()
+        report = project[next(iter(project))].apply()
         if not report.ok:
             print(report, file=sys.stderr)
     os._exit(report.exit_code)
 
 
 def prepared(folder: Path, ledger: str, operation: str) -> None:
-    (folder / "aumconnect.toml").write_text(JOB.format(ledger=ledger, operation=operation))
+    """A job of its own name, so that a ledger used before knows nothing of it."""
+    name = f"items-{uuid4().hex}"
+    (folder / "aumconnect.toml").write_text(JOB.format(name=name, ledger=ledger, operation=operation))
 
 
 def verdict(server: Server, keys: int, rounds: int) -> list[str]:
