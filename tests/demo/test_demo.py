@@ -76,3 +76,7 @@ def test_it_can_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "✗" not in shown
     assert shown.count("✓") >= 4
+    quickstart = (Path(__file__).parents[2] / "docs/quickstart.md").read_text()
+    printed = quickstart.partition("```text\n")[2].partition("```")[0].splitlines()
+    assert printed
+    assert [line for line in printed if line not in shown] == []
