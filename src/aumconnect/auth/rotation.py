@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aumconnect.auth.credentials import RefreshToken
-from aumconnect.auth.secret import reveal
+from aumconnect.auth.secret import Secret, SecretLike, reveal
 from aumconnect.auth.store import TokenStore
 from aumconnect.auth.token import Token
 from aumconnect.errors import ProtocolError, Unavailable
@@ -40,7 +40,7 @@ def rotating(
     try:
         newest = _newest(store, name, credential)
         token = yield from login(replace(credential, token=newest))
-        if token.refresh and token.refresh != newest:
+        if token.refresh and token.refresh != reveal(newest):
             store.save(name, json.dumps({"seed": _digest(reveal(credential.token)), "token": token.refresh}))
         return token
     finally:
@@ -56,18 +56,24 @@ def _locked(store: TokenStore, name: str) -> Exchange[None]:
         waited += LOCK_PAUSE
 
 
-def _newest(store: TokenStore, name: str, credential: RefreshToken) -> str:
+def _newest(store: TokenStore, name: str, credential: RefreshToken) -> SecretLike:
     """The stored token, unless the configured one was replaced since: then a person authorised anew."""
-    configured = reveal(credential.token)
-    text = store.load(name)
+    kept = _kept(store.load(name))
+    if kept is None:
+        raise ProtocolError("the token store holds something this library did not write")
+    seed, token = kept
+    return token if seed == _digest(reveal(credential.token)) else credential.token
+
+
+def _kept(text: str | None) -> tuple[str, Secret] | None:
+    """What a store holds: the digest of the token it began with, and the newest one. None for what is not ours."""
     if text is None:
-        return configured
+        return "", Secret.literal("")
     try:
         kept = json.loads(text)
-        seed, token = str(kept["seed"]), str(kept["token"])
+        return str(kept["seed"]), Secret.literal(str(kept["token"]))
     except (ValueError, KeyError, TypeError):
-        raise ProtocolError("the token store holds something this library did not write") from None
-    return token if seed == _digest(configured) else configured
+        return None
 
 
 def _digest(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -37,8 +38,12 @@ TOLERATED_SKEW = 60.0
 # --- logins ----------------------------------------------------------------------------------------------
 
 
-def login(arguments: Mapping[str, Any], *, hints: Mapping[str, str], origin: str | None = None) -> Exchange[Token]:
-    """The token that ``SalesforceLogin(**arguments)`` would get. ``origin`` replaces the host it would ask;
+Arguments = Callable[[], Mapping[str, Any]]
+"""What ``SalesforceLogin`` is called with, made when needed: a crash reporter shows the variables of every frame."""
+
+
+def login(arguments: Arguments, *, hints: Mapping[str, str], origin: str | None = None) -> Exchange[Token]:
+    """The token that ``SalesforceLogin(**arguments())`` would get. ``origin`` replaces the host it would ask;
     ``hints`` say what to do about a refusal, by the words of the answer.
 
     Raises `AuthenticationError` with a hint when refused, `ConfigurationError` for a key or combination of
@@ -49,8 +54,10 @@ def login(arguments: Mapping[str, Any], *, hints: Mapping[str, str], origin: str
         request = Request(request.method, origin + urlsplit(request.url).path, request.headers, request.body, safe=True)
     response = yield from answered(request)
     _check(request, response, hints)
-    session_id, host = _played(arguments, response)
-    return Token(session_id, base_url=f"{urlsplit(request.url).scheme}://{host}")
+    token = _played(arguments, response, scheme=urlsplit(request.url).scheme)
+    if token is None:
+        raise ProtocolError("the login was answered without a token")
+    return token
 
 
 def login_again(sf: Salesforce, *, hints: Mapping[str, str]) -> Exchange[Token]:
@@ -58,17 +65,25 @@ def login_again(sf: Salesforce, *, hints: Mapping[str, str]) -> Exchange[Token]:
 
     Raises `AuthenticationError` for one that was made from a session id, or that refreshes in its own way.
     """
-    again = vars(sf).get("_salesforce_login_partial")
-    if again is None or getattr(again, "func", None) is not SalesforceLogin or again.args:
+    if _repeatable(sf) is None:
         raise AuthenticationError(
             "the session of the given Salesforce object is no longer accepted, and it has no login to repeat",
             hint="make it from a user or an application, or pass a function that returns a fresh token",
         )
-    arguments = {name: value for name, value in again.keywords.items() if name not in ("session", "proxies")}
-    token = yield from login(arguments, hints=hints)
+    token = yield from login(partial(_own_arguments, sf), hints=hints)
     sf.session_id, sf.sf_instance = token.value, urlsplit(token.base_url or "").netloc
     sf._generate_headers()  # noqa: SLF001  (what its own refresh does)
     return token
+
+
+def _repeatable(sf: Salesforce) -> Any:
+    """The login that a user's object would repeat itself; None for an object without one."""
+    again: Any = vars(sf).get("_salesforce_login_partial")
+    return again if getattr(again, "func", None) is SalesforceLogin and not again.args else None
+
+
+def _own_arguments(sf: Salesforce) -> dict[str, Any]:
+    return {name: value for name, value in _repeatable(sf).keywords.items() if name not in ("session", "proxies")}
 
 
 class _Captured(Exception):
@@ -101,11 +116,13 @@ class _Player:
         return self
 
 
-def _captured(arguments: Mapping[str, Any]) -> Request:
+def _captured(arguments: Arguments) -> Request:
     try:
-        SalesforceLogin(**{**_escaped(arguments), "session": _Recorder()})
+        SalesforceLogin(**{**_escaped(arguments()), "session": _Recorder()})
     except _Captured as captured:
         return captured.request
+    except ConfigurationError:
+        raise
     except (ValueError, TypeError, OSError, jwt.PyJWTError) as error:
         raise ConfigurationError(
             f"the login request cannot be made ({type(error).__name__})",
@@ -141,9 +158,9 @@ def _check(request: Request, response: Response, hints: Mapping[str, str]) -> No
 
 def _clock_skew(request: Request, response: Response) -> float | None:
     """By how many seconds an assertion was made too late, where that is enough to refuse it: its most common fault."""
-    form = parse_qs(request.body if isinstance(request.body, bytes) else b"")
+    form = parse_qs(request.body.decode("utf-8", "replace") if isinstance(request.body, bytes) else "")
     try:
-        claims = jwt.decode(form[b"assertion"][0], options={"verify_signature": False})
+        claims = jwt.decode(form["assertion"][0], options={"verify_signature": False})
         made_at = float(claims["exp"]) - ASSERTION_LIFETIME
         skew = made_at - parsedate_to_datetime(response.headers["Date"]).timestamp()
     except (KeyError, ValueError, TypeError, jwt.PyJWTError):
@@ -158,15 +175,16 @@ def _soap_refusal(response: Response, hints: Mapping[str, str]) -> Authenticatio
     return AuthenticationError(f"the system refused the login ({code})", hint=hints.get(code))
 
 
-def _played(arguments: Mapping[str, Any], response: Response) -> tuple[str, str]:
+def _played(arguments: Arguments, response: Response, *, scheme: str) -> Token | None:
+    """The token in an answer, or None."""
     try:
-        played: tuple[Any, Any] = SalesforceLogin(**{**_escaped(arguments), "session": _Player(response)})
+        played: tuple[Any, Any] = SalesforceLogin(**{**_escaped(arguments()), "session": _Player(response)})
     except Exception as error:  # noqa: BLE001  (its own exceptions quote the answer)
         raise ProtocolError(f"the login was answered without a token ({type(error).__name__})") from None
     session_id, host = played
     if not isinstance(session_id, str) or not isinstance(host, str) or not (session_id and host):
-        raise ProtocolError("the login was answered without a token")
-    return session_id, host.rstrip("/")
+        return None
+    return Token(session_id, base_url=f"{scheme}://{host.rstrip('/')}")
 
 
 # --- simple-salesforce objects ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -81,11 +82,17 @@ def login(credential: Credential, *, origin: str, api_version: str) -> Exchange[
 
     if isinstance(credential, Adopted):
         return (yield from _simple_salesforce.login_again(credential.sf, hints=HINTS))
-    arguments = _arguments(credential, origin, api_version)
+    arguments = partial(_arguments, credential, origin, api_version)
     return (yield from _simple_salesforce.login(arguments, hints=HINTS, origin=origin))
 
 
 def _refresh(credential: RefreshToken, origin: str) -> Exchange[Token]:
+    request = token_request(f"{origin}/services/oauth2/token", _refresh_form(credential))
+    response = yield from answered(request)
+    return token_from(response, hints=HINTS)
+
+
+def _refresh_form(credential: RefreshToken) -> dict[str, str]:
     form = {
         "grant_type": "refresh_token",
         "refresh_token": reveal(credential.token),
@@ -93,8 +100,7 @@ def _refresh(credential: RefreshToken, origin: str) -> Exchange[Token]:
     }
     if credential.secret is not None:
         form["client_secret"] = reveal(credential.secret)
-    response = yield from answered(token_request(f"{origin}/services/oauth2/token", form))
-    return token_from(response, hints=HINTS)
+    return form
 
 
 def _arguments(credential: Credential, origin: str, api_version: str) -> dict[str, Any]:

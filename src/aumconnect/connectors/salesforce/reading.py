@@ -126,14 +126,23 @@ def _next_page(path: str) -> Exchange[tuple[list[Mapping[str, Any]], str | None]
 
 def _answer(request: Request) -> Exchange[tuple[list[Mapping[str, Any]], str | None]]:
     response: Response = yield request
+    found = _records(response)
+    if found is None:
+        raise ProtocolError("the query was not answered with records")
+    records, next_path = found
+    return records, None if next_path is None else _checked(next_path)
+
+
+def _records(response: Response) -> tuple[list[Mapping[str, Any]], Any] | None:
+    """The records of an answer and its link to more, or None. What it holds must not stand in a traceback."""
     found = response.json()
     try:
         records, done, next_path = found["records"], found["done"], found.get("nextRecordsUrl")
-    except (KeyError, TypeError):
-        raise ProtocolError("the query was not answered with records") from None
+    except (KeyError, TypeError, AttributeError):
+        return None
     if not isinstance(records, list) or (not done and next_path is None):
-        raise ProtocolError("the query was not answered with records")
-    return records, None if done else _checked(next_path)
+        return None
+    return records, None if done else next_path
 
 
 def _checked(path: Any) -> str:
