@@ -137,12 +137,19 @@ class _Corked:
 
 
 class _Stream(_Corked, httpcore.NetworkStream):
+    """Few calls let other threads run in between: each of them may have to wait for its turn again."""
+
+    SLACK = 0.05  # seconds by which a timeout may be later than the deadline
+
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._socket = sock
         self._deadline = deadline
+        self._timeout = 0.0
+        self._just_read = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._socket.settimeout(self._deadline.left(httpcore.ReadTimeout))
+        self._just_read = True
+        self._limit(self._deadline.left(httpcore.ReadTimeout))
         try:
             return self._socket.recv(max_bytes)
         except TimeoutError:
@@ -153,13 +160,18 @@ class _Stream(_Corked, httpcore.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(self._whole(buffer))
         while rest:
-            self._socket.settimeout(self._deadline.left(httpcore.WriteTimeout))
+            self._limit(self._deadline.left(httpcore.WriteTimeout))
             try:
                 rest = rest[self._socket.send(rest) :]
             except TimeoutError:
                 raise httpcore.WriteTimeout from None
             except OSError as error:
                 raise httpcore.WriteError from error
+
+    def _limit(self, left: float) -> None:
+        if not left <= self._timeout <= left + self.SLACK:
+            self._timeout = left
+            self._socket.settimeout(left)
 
     def close(self) -> None:
         self._socket.close()
@@ -183,8 +195,15 @@ class _Stream(_Corked, httpcore.NetworkStream):
         if info == "ssl_object":
             return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
         if info == "is_readable":
-            return _is_readable(self._socket)
+            return self._has_something_to_say()
         return None
+
+    def _has_something_to_say(self) -> bool:
+        """The pool asks twice a request: when an answer is in, which we know, and before the next goes out."""
+        if self._just_read:
+            self._just_read = False
+            return False
+        return _is_readable(self._socket)
 
 
 def _is_readable(sock: socket.socket) -> bool:
