@@ -32,6 +32,19 @@ class Hosts:
         self._others.close()
 
 
+class AsyncHosts:
+    """The same on an event loop."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self._hosts = hosts
+
+    async def send(self, request: Request, *, timeout: float) -> Response:
+        return self._hosts.send(request, timeout=timeout)
+
+    async def close(self) -> None:
+        self._hosts.close()
+
+
 @pytest.fixture
 def documented_world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Names the pages may use without saying where they come from: ``frame``."""
@@ -41,6 +54,9 @@ def documented_world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     hosts = {"acme.my.salesforce.com": org, "leadbox.example": FakeLeadbox()}
     real = aumconnect.client._http_transport
     monkeypatch.setattr(aumconnect.client, "_http_transport", lambda options: Hosts(hosts, real(options)))
+    monkeypatch.setattr(
+        aumconnect.client, "_async_http_transport", lambda options: AsyncHosts(Hosts(hosts, real(options)))
+    )
     monkeypatch.setenv("SF_ID", org.logins.consumer_key)
     monkeypatch.setenv("SF_SECRET", org.logins.consumer_secret)
     monkeypatch.setenv("SF_TOKEN", org.logins.issue())
