@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import marshal
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from aumconnect.connector import Change, Key
+from aumconnect.schema import Reference
 
-__all__ = ["First", "Newest", "Seen", "said", "said_in_decimals"]
+__all__ = ["First", "Newest", "Seen", "said", "said_in_text"]
 
 _MASK = (1 << 64) - 1
 
@@ -21,22 +23,21 @@ Said = Callable[[Change], int]
 
 
 def said(change: Change) -> int:
-    """A hash of what is written: the names and values in their order."""
-    values = change.values
+    """A hash of what is written: of its bytes, since the hashes of -1 and -2 are one."""
+    values: Any = change.values
     try:
-        return hash((*values, *values.values())) & _MASK
-    except TypeError:  # a list of choices
-        return hash(repr(values)) & _MASK
+        return hash(marshal.dumps(values, 2)) & _MASK
+    except ValueError:  # it knows no dates, no Decimals
+        return said_in_text(change)
 
 
-def said_in_decimals(change: Change) -> int:
-    """`said` for values among which there are Decimals, whose own hash takes longer than all the rest."""
-    values = change.values
-    parts = [str(value) if type(value) is Decimal else value for value in values.values()]
-    try:
-        return hash((*values, *parts)) & _MASK
-    except TypeError:
-        return hash(repr(values)) & _MASK
+def said_in_text(change: Change) -> int:
+    """The same for values that `marshal` does not know."""
+    text = repr(change.values)
+    if "Reference(" in text:  # whose repr hides its value
+        shown = [(v.object, v.by, v.value) if isinstance(v, Reference) else v for v in change.values.values()]
+        text = repr([*change.values, *shown])
+    return hash(text) & _MASK
 
 
 class First(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from aumconnect._mapping.bind import bound
 from aumconnect._mapping.by_model import ByModel
 from aumconnect._mapping.convert import Kind, Refused
-from aumconnect._mapping.duplicates import Newest, Seen, said, said_in_decimals
+from aumconnect._mapping.duplicates import Newest, Seen, said, said_in_text
 from aumconnect._mapping.finish import Finish
 from aumconnect._mapping.ir import Mapping
 from aumconnect._mapping.validate import Careful, Quick, Values
@@ -24,6 +24,7 @@ from aumconnect.schema import ObjectSchema
 
 __all__ = ["Mapped", "Mapper"]
 
+_UNKNOWN_TO_MARSHAL = {Kind.DECIMAL, Kind.DATE, Kind.DATETIME, Kind.TIME}
 Reader = Callable[[Sequence[Any]], list[Values | None]]
 
 
@@ -69,7 +70,7 @@ class Mapper:
         self._keys = tuple((column, column.slot) for column in mapping.columns if column.key)
         self._key_slot = self._keys[0][1] if len(self._keys) == 1 and not self._keys[0][0].write else None
         self._has_values = mapping.has_values
-        self._said = said_in_decimals if any(c.kind is Kind.DECIMAL for c in mapping.columns) else said
+        self._said = said_in_text if any(c.kind in _UNKNOWN_TO_MARSHAL for c in mapping.columns) else said
 
     @property
     def object(self) -> str:
