@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,30 @@ def test_the_plan_shows_itself(shop: Shop) -> None:
     assert "guarantee: idempotent" in text
     assert "<table>" in page
     assert '"I-0"' in data
+
+
+def test_a_plan_applied_twice_is_made_anew_and_its_first_run_stays_on_record(shop: Shop) -> None:
+    shop.rows([row(0)])
+    with shop.project() as project:
+        plan = project["items"].plan()
+        plan.apply()
+        assert plan.apply().counts == {Status.UNCHANGED: 1}
+        assert len(project["items"].runs()) == 2
+
+
+def test_a_plan_kept_too_long_is_made_anew(shop: Shop) -> None:
+    shop.rows([row(0)])
+    with shop.project() as project:
+        plan = project["items"].plan()
+        shop.fake.clock.sleep(2 * 24 * 3600)
+        project["items"].plan()
+        assert plan.apply().counts == {Status.CREATED: 1}
+
+
+def test_a_plan_says_how_much_of_the_quota_is_used(shop: Shop) -> None:
+    shop.rows([row(0)])
+    quota = Headers({"Content-Type": "application/json", "X-Quota": "1200/15000"})
+    respond = shop.fake.respond
+    shop.fake.respond = lambda request: replace(respond(request), headers=quota)
+    with shop.project() as project:
+        assert "the account has used 1,200 of 15,000" in str(project["items"].plan())

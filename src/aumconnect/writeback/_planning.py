@@ -20,6 +20,7 @@ from aumconnect.schema import ObjectSchema
 from aumconnect.sources import Rows
 from aumconnect.writeback._comparing import Compared, Comparison, Reading
 from aumconnect.writeback._fingerprint import WIDTH, Fingerprints
+from aumconnect.writeback._quota import QuotaSeen
 from aumconnect.writeback._staging import Rules, Staged, Staging
 from aumconnect.writeback.diff import Differ
 from aumconnect.writeback.guard import GuardResult, evaluate
@@ -132,8 +133,13 @@ def make_plan(prepared: Prepared, run: str, options: Options) -> Planned:
     staging = Staging(ledger, run, writing.mapper, prepared.prints, state, rules, ledger.in_doubt(prepared.scope))
     staged = staging.read(writing.source)
     comparison = _comparison(prepared, run, state, reading, staged)
-    compared = comparison.compare(prepared.client.run, prepared.client.connector.capabilities.parallel)
-    planned = _planned(prepared, staged, compared, comparison, base)
+    quota = QuotaSeen(prepared.client.connector)
+    compared = comparison.compare(
+        lambda exchange: prepared.client.run(quota.around(exchange)), prepared.client.connector.capabilities.parallel
+    )
+    if quota.is_told and quota.latest is None:
+        prepared.client.run(quota.around(prepared.client.connector.check()))
+    planned = _planned(prepared, staged, compared, base, quota.latest)
     ledger.end_plan(run, planned.summary.actions, {"total": staged.total})
     return planned
 
@@ -174,7 +180,9 @@ def _comparison(prepared: Prepared, run: str, state: Any, reading: Reading, stag
     )
 
 
-def _planned(prepared: Prepared, staged: Staged, compared: Compared, comparison: Comparison, base: str) -> Planned:
+def _planned(
+    prepared: Prepared, staged: Staged, compared: Compared, base: str, quota: tuple[int, int] | None
+) -> Planned:
     unchanged = staged.unchanged - compared.moved
     actions = Counter(compared.actions)
     confirmed = actions.pop("confirm", 0)
@@ -183,7 +191,7 @@ def _planned(prepared: Prepared, staged: Staged, compared: Compared, comparison:
     counts = Counter(compared.guarded)
     counts["rejected"] += staged.outcomes[Status.REJECTED]
     guards = evaluate(prepared.job.guards, counts, compared.unsure, staged.total)
-    summary = _summary(prepared, staged, compared, actions, to_send, _compared_with(staged, compared))
+    summary = _summary(prepared, staged, compared, actions, to_send, quota)
     return Planned(summary, guards, base, unchanged, to_send)
 
 
@@ -201,10 +209,11 @@ def _summary(
     compared: Compared,
     actions: Mapping[str, int],
     to_send: int,
-    compared_with: str,
+    quota: tuple[int, int] | None,
 ) -> Summary:
     job, connector = prepared.job, prepared.client.connector
     return Summary(
+        quota=quota,
         total=staged.total,
         actions=actions,
         ended=staged.outcomes + compared.outcomes,
@@ -212,7 +221,7 @@ def _summary(
         fields=compared.fields,
         cleared=compared.cleared,
         edited=compared.edited,
-        compared_with=compared_with,
+        compared_with=_compared_with(staged, compared),
         reads=compared.reads,
         requests=-(-to_send // connector.capabilities.batch_rows),
         guarantee=connector.guarantee(job.operation, prepared.writing.key, prepared.schema),
@@ -226,6 +235,8 @@ def _summary(
 
 def _notes(prepared: Prepared, compared: Compared) -> Sequence[str]:
     notes = list(prepared.writing.notes())
+    if prepared.job.on_human_edit == "report":
+        notes += [f"{count:,} × {name} was changed by a person since" for name, count in compared.edited.items()]
     if compared.unread:
         notes.append(f"{compared.unread:,} rows could not be compared with what they would overwrite")
     return notes

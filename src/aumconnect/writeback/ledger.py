@@ -35,7 +35,7 @@ __all__ = ["Ledger", "Rejected", "RunRecord", "Scope"]
 
 KEPT_RUNS = 5
 """Ended runs of a scope whose packed rows are kept; the record of a run and its rejects stay for good."""
-FORGOTTEN = 7 * 24 * 3600.0
+FORGOTTEN = 24 * 3600.0
 """Seconds after which a plan nobody applied is dropped."""
 
 
@@ -125,7 +125,7 @@ class Ledger:
     def begin_plan(
         self, scope: Scope, run_id: str, *, operation: str, key: Sequence[str], fields: Sequence[str]
     ) -> None:
-        """A new, empty plan. Plans of this scope that nobody applied for a week are dropped."""
+        """A new, empty plan. Plans of this scope that nobody applied within a day are dropped."""
         now = self.clock.epoch()
 
         def begin(connection: Connection) -> None:
@@ -182,8 +182,13 @@ class Ledger:
         self._database.write(lambda c: c.execute(update(t.run).where(t.run.c.id == run).values(**values)))
 
     def drop(self, run: str) -> None:
-        """Forget a plan nobody applied."""
-        self._database.write(lambda connection: _drop(connection, [run], whole=True))
+        """Forget a plan nobody applied; a run that was begun stays."""
+        if self.is_planned(run):
+            self._database.write(lambda connection: _drop(connection, [run], whole=True))
+
+    def is_planned(self, run: str) -> bool:
+        """Whether this plan is still there and was not begun."""
+        return self._database.row(select(t.run.c.id).where(t.run.c.id == run, t.run.c.state == "planned")) is not None
 
     # --- runs ------------------------------------------------------------------------------------------
 

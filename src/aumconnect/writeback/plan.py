@@ -62,6 +62,8 @@ class Summary:
     reads: int
     requests: int
     """Mutating requests that applying takes, at least."""
+    quota: tuple[int, int] | None
+    """(used, allowed) requests of the account, where it says so."""
     guarantee: Guarantee
     settle_time: float
     validator: str
@@ -187,7 +189,8 @@ class Plan:
         found += [
             f"{f.severity}: {f.field}: {f.message}" + (f" ({f.hint})" if f.hint else "") for f in summary.findings
         ]
-        found.append(f"compared with {summary.compared_with}; applying takes {summary.requests:,} requests or more")
+        found.append(f"compared with {summary.compared_with}")
+        found.append(f"applying takes {summary.requests:,} requests or more{_allowance(summary.quota)}")
         found.append(f"guarantee: {summary.guarantee.value}; settle time {summary.settle_time:.0f} s")
         found += [f"{name}: {value}" for name, value in summary.side_effects.items()]
         return [*found, *summary.notes]
@@ -231,6 +234,7 @@ class Plan:
             "compared_with": summary.compared_with,
             "reads": summary.reads,
             "requests": summary.requests,
+            "quota": list(summary.quota) if summary.quota else None,
             "guarantee": summary.guarantee.value,
             "settle_time": summary.settle_time,
             "validator": summary.validator,
@@ -242,6 +246,10 @@ class Plan:
 
 def _most(counts: Mapping[str, int], most: int = 10) -> list[tuple[str, int]]:
     return sorted(((name, count) for name, count in counts.items() if count), key=lambda item: -item[1])[:most]
+
+
+def _allowance(quota: tuple[int, int] | None) -> str:
+    return f"; the account has used {quota[0]:,} of {quota[1]:,}" if quota else ""
 
 
 def _key(key: tuple[Any, ...]) -> str:

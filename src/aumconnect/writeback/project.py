@@ -251,7 +251,8 @@ class _Application:
             for record in prepared.ledger.unfinished(prepared.scope):
                 if told := settle(prepared, lease, record, on_event):
                     report.notes.append(told)
-            if prepared.ledger.last_write(prepared.scope) != self._planned.base:
+            moved_on = prepared.ledger.last_write(prepared.scope) != self._planned.base
+            if moved_on or not prepared.ledger.is_planned(plan.run):
                 self._again(plan)
             stop_at(plan.guards, override_guards)
             self._carry_out(plan, lease, selection, report, on_event)
