@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from aumconnect.wire import Exchange, Request
+from aumconnect._relay import relay
+from aumconnect.wire import Effect, Exchange, Request
 
 __all__ = ["PLACES", "around_sends", "hook"]
 
@@ -38,20 +39,11 @@ def around_sends(around: Callable[[Exchange[Any]], Exchange[Any]]) -> Callable[[
     """``around``, with the place ``send:after`` behind every answer to a request that writes."""
     if not os.environ.get("AUMCONNECT_CRASH", "").startswith("send:after"):
         return around
-    return lambda exchange: _watched(around(exchange))
+    return lambda exchange: relay(around(exchange), _answered)
 
 
-def _watched(exchange: Exchange[Any]) -> Exchange[Any]:
-    try:
-        effect = next(exchange)
-        while True:
-            try:
-                result = yield effect
-            except Exception as error:  # noqa: BLE001  (it belongs to the exchange)
-                effect = exchange.throw(error)
-                continue
-            if isinstance(effect, Request) and not effect.safe:
-                hook("send", "after")
-            effect = exchange.send(result)
-    except StopIteration as done:
-        return done.value
+def _answered(effect: Effect) -> Exchange[Any]:
+    result = yield effect
+    if isinstance(effect, Request) and not effect.safe:
+        hook("send", "after")
+    return result

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from aumconnect._relay import relay
 from aumconnect.connector import Connector
-from aumconnect.wire import Exchange, Request
+from aumconnect.wire import Effect, Exchange, Request
 
 __all__ = ["QuotaSeen"]
 
@@ -26,16 +27,10 @@ class QuotaSeen:
 
     def around(self, exchange: Exchange[T]) -> Exchange[T]:
         """``exchange``, with its answers listened to."""
-        try:
-            effect = next(exchange)
-            while True:
-                try:
-                    result = yield effect
-                except Exception as error:  # noqa: BLE001  (it belongs to the exchange)
-                    effect = exchange.throw(error)
-                    continue
-                if isinstance(effect, Request):
-                    self.latest = self._connector.quota(result) or self.latest
-                effect = exchange.send(result)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+        return relay(exchange, self._heard)
+
+    def _heard(self, effect: Effect) -> Exchange[Any]:
+        result = yield effect
+        if isinstance(effect, Request):
+            self.latest = self._connector.quota(result) or self.latest
+        return result
