@@ -54,7 +54,7 @@ def init(
     connection, colon, kind = target.partition(":")
     if not colon or not kind:
         raise ConfigurationError(f"{target!r} is not connection:Object", hint="write for example crm:Contact")
-    sample = list(islice(rows(source), 200))
+    sample = [row for row in islice(rows(source), 200) if isinstance(row, dict)]
     if not sample:
         raise ConfigurationError(f"{source} has no rows", hint="a sample is needed to guess the mapping")
     text = file.read_text() if file.exists() else ""
