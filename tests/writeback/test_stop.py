@@ -162,6 +162,11 @@ def test_two_runs_at_once_are_one_run(tmp_path: Path) -> None:
     shop.rows([row(0)])
     with shop.project() as one, shop.project() as two:
         plan = one["items"].plan()
-        with two.ledger.lease("items"), pytest.raises(LedgerError, match="held by"):
-            plan.apply()
+        with two.ledger.lease("items"):
+            asked = len(shop.fake.requests)
+            with pytest.raises(LedgerError, match="held by"):
+                plan.apply()
+            with pytest.raises(LedgerError, match="held by"):
+                one["items"].apply()
+            assert len(shop.fake.requests) == asked
         assert plan.apply().counts == {Status.CREATED: 1}

@@ -115,21 +115,31 @@ class Lease:
             self._heart.start()
         return self
 
+    def ensure_free(self) -> None:
+        """Raise `LedgerError` naming who holds the lease, without taking it."""
+        query = select(t.lease).where(self._mine)
+        self._database.read(
+            lambda connection: self._refuse(connection.execute(query).first(), moment(connection, self._database))
+        )
+
     def _take(self, connection: Connection) -> int:
         now = moment(connection, self._database)
         keep(connection, t.lease, {"writeback": self.writeback, "epoch": 0, "expires": 0.0})
         held = connection.execute(select(t.lease).where(self._mine).with_for_update()).one()
-        if held.owner is not None and held.expires > now and not (other := Owner(**json.loads(held.owner))).is_dead():
+        self._refuse(held, now)
+        values = {"owner": json.dumps(asdict(self._owner)), "run": None, "expires": now + self._lifetime}
+        connection.execute(update(t.lease).where(self._mine).values(epoch=held.epoch + 1, **values))
+        return int(held.epoch) + 1
+
+    def _refuse(self, held: Any, now: float) -> None:
+        if held is None or held.owner is None or held.expires <= now:
+            return
+        other = Owner(**json.loads(held.owner))
+        if not other.is_dead():
             raise LedgerError(
                 f"{self.writeback!r} is held by {other} (run {held.run or 'not yet started'})",
                 hint=f"wait for it to end; should its machine be gone, the lease ends in {held.expires - now:.0f} s",
             )
-        connection.execute(
-            update(t.lease)
-            .where(self._mine)
-            .values(epoch=held.epoch + 1, owner=json.dumps(asdict(self._owner)), run=None, expires=now + self._lifetime)
-        )
-        return int(held.epoch) + 1
 
     @property
     def _mine(self) -> Any:

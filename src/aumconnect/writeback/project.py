@@ -138,8 +138,13 @@ class Writeback:
 
     def apply(self, source: Any = None, **options: Any) -> Report:
         """Plan and apply in one step; see `Plan.apply`. ``full`` and ``diff`` go to the plan."""
+        self.ensure_free()
         planning = {name: options.pop(name) for name in ("full", "diff") if name in options}
         return self.plan(source, **planning).apply(**options)
+
+    def ensure_free(self) -> None:
+        """Raise `LedgerError` when another run holds this writeback, before any work is done in vain."""
+        self._project.ledger.lease(self.name).ensure_free()
 
     def runs(self, most: int = 100) -> list[RunRecord]:
         """The latest runs, newest first."""
