@@ -73,6 +73,7 @@ def apply(
     from aumconnect.writeback import Project
 
     with Project(file, env=env) as project:
+        project[writeback].ensure_free()
         found = project[writeback].plan(full=full, diff=diff)
         if not json:
             _tell_plan(found, 0 if yes else ROWS_SHOWN)
