@@ -100,6 +100,18 @@ def test_columns_of_plain_rows_are_fields(client: aum.Client, fake: FakeMemory) 
     assert values(fake, "A")["label"] == "y"
 
 
+def test_a_plain_row_can_clear_a_field(client: aum.Client, fake: FakeMemory) -> None:
+    client.upsert("Item", [{"code": "A", "label": "x", "score": 1}], key="code")
+    report = client.update("Item", [{"code": "A", "label": aum.CLEAR, "score": 2}], key="code")
+
+    assert str(report) == "1 updated"
+    assert values(fake, "A")["label"] is None
+
+
+def test_a_key_is_never_cleared(client: aum.Client) -> None:
+    assert client.update("Item", [{"code": aum.CLEAR, "label": "x"}], key="code").counts[aum.Status.REJECTED] == 1
+
+
 def test_no_value_vanishes_because_the_first_row_has_no_such_column(client: aum.Client, fake: FakeMemory) -> None:
     """A list's columns are those of all its rows; a stream that grows one later has that row rejected."""
     rows = [{"code": "A", "score": 1}, {"code": "B", "label": "kept"}]

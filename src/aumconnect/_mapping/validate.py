@@ -30,6 +30,7 @@ from aumconnect._mapping.guards import TYPES, First, guards
 from aumconnect._mapping.ir import Column
 from aumconnect._mapping.steps import limits_of
 from aumconnect.outcome import Problem
+from aumconnect.schema import CLEAR, Reference
 
 __all__ = ["Careful", "Quick", "problems_of"]
 
@@ -132,8 +133,7 @@ class Careful:
         """Values by slot (None for a gap that is allowed) and every problem; both, since a rejection names its key."""
         values, problems = read(self._columns, as_row(row))
         try:
-            gaps = {slot: None for slot, value in values.items() if value is None}
-            return {**self._adapter.validate_python(_filled(values)), **gaps}, problems
+            return {**self._adapter.validate_python(_filled(values)), **_unchecked(values)}, problems
         except ValidationError as error:
             found = problems_of(error, self._by_slot)
             wrong = {
@@ -186,7 +186,16 @@ def _plain_field(column: Column) -> Any:
 
 
 def _filled(values: Values) -> Values:
-    return {slot: value for slot, value in values.items() if value is not None}
+    return {slot: value for slot, value in values.items() if not _says_itself(value)}
+
+
+def _unchecked(values: Values) -> Values:
+    return {slot: value for slot, value in values.items() if _says_itself(value)}
+
+
+def _says_itself(value: Any) -> bool:
+    """A gap, `CLEAR` and a reference are no values to check."""
+    return value is None or value is CLEAR or isinstance(value, Reference)
 
 
 def read(columns: Iterable[Column], row: Row) -> tuple[Values, list[Problem]]:
@@ -195,7 +204,7 @@ def read(columns: Iterable[Column], row: Row) -> tuple[Values, list[Problem]]:
     problems: list[Problem] = []
     for column in columns:
         try:
-            value = convert(column.kind, row[column.source], key=column.identifies) if column.source in row else MISSING
+            value = _converted(column, row[column.source]) if column.source in row else MISSING
         except Refused as refused:
             problems.append(problem(column, refused.code, refused.message))
             continue
@@ -206,6 +215,12 @@ def read(columns: Iterable[Column], row: Row) -> tuple[Values, list[Problem]]:
         elif column.source in row:
             values[column.slot] = None
     return values, problems
+
+
+def _converted(column: Column, value: Any) -> Any:
+    if column.key or column.field is None or not (value is CLEAR or isinstance(value, Reference)):
+        return convert(column.kind, value, key=column.identifies)
+    return value
 
 
 def problem(column: Column, code: str, message: str) -> Problem:
