@@ -161,9 +161,7 @@ _ENCODED_PAIRS = (
     '<xs:complexContent><xs:restriction base="enc:Array">'
     '<xs:attribute ref="enc:arrayType" wsdl:arrayType="Pair[]"/></xs:restriction></xs:complexContent>'
 )
-_LITERAL_PAIRS = (
-    '<xs:sequence><xs:element name="item" type="Pair" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>'
-)
+_LITERAL_PAIRS = '<xs:sequence><xs:element name="item" type="Pair" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>'
 
 
 def _rpc(use: str) -> bytes:

@@ -41,13 +41,10 @@ def build(documents: Documents, name: str) -> Model:
     except (ValueError, AttributeError, ProtocolError) as error:
         raise ConfigurationError(f"a schema of {name!r} is broken: {error}") from None
     operations = _Operations(roots.values(), components)
-    return Model(
-        documents.digest(),
-        types,
-        elements,
-        {at: operations.of(binding) for at, binding in _soap_bindings(document)},
-        tuple(_ports(document)),
-    )
+    by_binding = {at: operations.of(binding) for at, binding in _soap_bindings(document)}
+    if not by_binding:
+        raise ConfigurationError(f"{name!r} binds no operation to SOAP")
+    return Model(documents.digest(), types, elements, by_binding, tuple(_ports(document)))
 
 
 def load_document(documents: Documents, name: str) -> Any:
