@@ -43,7 +43,7 @@ demo: $(VENV)/.package  ## predictions into a CRM, end to end, against the built
 	$(bin)/aumconnect demo
 
 test: $(VENV)/.test  ## the tests
-	$(bin)/python -m pytest $(ARGS)
+	$(bin)/python -m pytest $(or $(ARGS),-n auto -q)
 
 lint: $(VENV)/.lint  ## ruff, formatting, layers
 	$(bin)/ruff check
