@@ -110,6 +110,21 @@ def test_a_refused_row_is_tried_again_when_asked(tmp_path: Path) -> None:
         assert project["items"].retry(tmp_path / "fixme.csv").apply().counts == {Status.CREATED: 1}
 
 
+def test_shares_do_not_judge_a_retry_but_numbers_do(tmp_path: Path) -> None:
+    """One mended row of two is half the file: no sign that something is wrong."""
+    shop = rejected(tmp_path)
+    with shop.project() as project:
+        project["items"].rejects().write(tmp_path / "fixme.csv")
+    mended = (tmp_path / "fixme.csv").read_text().replace("none of these", "high")
+    (tmp_path / "fixme.csv").write_text(mended)
+    tripped = {}
+    for limit in ('"1 %"', "0"):
+        shop.job_file("ledger.db", more=f"guards = {{ rejected = {limit} }}")
+        with shop.project() as project:
+            tripped[limit] = [guard.name for guard in project["items"].retry(tmp_path / "fixme.csv").tripped]
+    assert tripped == {'"1 %"': [], "0": ["rejected"]}
+
+
 def test_a_row_the_system_refused_is_exported_with_its_source(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "ledger.db")
     shop.fake.refused = {"I-1"}

@@ -23,7 +23,7 @@ from aumconnect.writeback._fingerprint import WIDTH, Fingerprints
 from aumconnect.writeback._quota import QuotaSeen
 from aumconnect.writeback._staging import Rules, Staged, Staging
 from aumconnect.writeback.diff import Differ
-from aumconnect.writeback.guard import GuardResult, evaluate
+from aumconnect.writeback.guard import GuardResult, evaluate, only_counts
 from aumconnect.writeback.jobfile import Job
 from aumconnect.writeback.ledger import Ledger, Scope
 from aumconnect.writeback.plan import Summary
@@ -139,7 +139,7 @@ def make_plan(prepared: Prepared, run: str, options: Options) -> Planned:
     )
     if quota.is_told and quota.latest is None:
         prepared.client.run(quota.around(prepared.client.connector.check()))
-    planned = _planned(prepared, staged, compared, base, quota.latest)
+    planned = _planned(prepared, options, staged, compared, base, quota.latest)
     ledger.end_plan(run, planned.summary.actions, {"total": staged.total})
     return planned
 
@@ -181,7 +181,12 @@ def _comparison(prepared: Prepared, run: str, state: Any, reading: Reading, stag
 
 
 def _planned(
-    prepared: Prepared, staged: Staged, compared: Compared, base: str, quota: tuple[int, int] | None
+    prepared: Prepared,
+    options: Options,
+    staged: Staged,
+    compared: Compared,
+    base: str,
+    quota: tuple[int, int] | None,
 ) -> Planned:
     unchanged = staged.unchanged - compared.moved
     actions = Counter(compared.actions)
@@ -190,7 +195,8 @@ def _planned(
     to_send = sum(actions[name] for name in ("create", "update", "upsert", "delete"))
     counts = Counter(compared.guarded)
     counts["rejected"] += staged.outcomes[Status.REJECTED]
-    guards = evaluate(prepared.job.guards, counts, compared.unsure, staged.total)
+    limits = only_counts(prepared.job.guards) if options.again else prepared.job.guards
+    guards = evaluate(limits, counts, compared.unsure, staged.total)
     summary = _summary(prepared, staged, compared, actions, to_send, quota)
     return Planned(summary, guards, base, unchanged, to_send)
 

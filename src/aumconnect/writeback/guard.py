@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aumconnect.errors import ConfigurationError, GuardTripped
 from aumconnect.writeback.jobfile import GuardLimit
 
-__all__ = ["GuardResult", "evaluate", "stop_at"]
+__all__ = ["GuardResult", "evaluate", "only_counts", "stop_at"]
 
 WHAT = {
     "changed": "rows in which a value gives way to another",
@@ -61,6 +61,11 @@ def evaluate(
         GuardResult(name, limit, counts.get(name, 0) + unsure.get(name, 0), unsure.get(name, 0), total)
         for name, limit in limits.items()
     ]
+
+
+def only_counts(limits: Mapping[str, GuardLimit]) -> dict[str, GuardLimit]:
+    """Without the shares: rows that a person picked and sends again are no sample of the source."""
+    return {name: limit for name, limit in limits.items() if isinstance(limit.limit, int)}
 
 
 def stop_at(results: Collection[GuardResult], overridden: Collection[str]) -> None:
