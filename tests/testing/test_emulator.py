@@ -296,6 +296,10 @@ class TestLife:
         with pytest.raises(ConfigurationError, match="in use"), serve(echo, port=urlsplit(emulator.url).port):
             pass
 
+    def test_an_option_it_does_not_know_is_refused(self):
+        with pytest.raises(TypeError, match="'tls'"), serve(echo, tls=True):
+            pass
+
     def test_it_ends_with_connections_open(self):
         with serve(echo) as emulator:
             sockets = [connected(emulator.url) for _ in range(20)]

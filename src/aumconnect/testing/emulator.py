@@ -63,6 +63,8 @@ class Emulator:
         port: int = 0,
         **settings: Unpack[Settings],
     ) -> None:
+        if unknown := sorted(set(settings) - Settings.__optional_keys__):
+            raise TypeError(f"serve() takes no option {unknown[0]!r}")
         self.fake = fake
         self.lock = getattr(fake, "lock", None) or threading.RLock()
         self.failures: list[Exception] = []
