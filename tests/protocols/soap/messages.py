@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -65,8 +65,8 @@ class Maker:
 
     def parts(self, parts: tuple[Element, ...], *, inside: bool) -> Message:
         if inside:
-            type = self._model.type_of(parts[0])
-            self.message.arguments = self._complex(type, "", 0)
+            inner = self._model.type_of(parts[0])
+            self.message.arguments = self._complex(inner, "", 0)
         else:
             for part in parts:
                 self.message.arguments[part.name] = self._whole(part, part.name, 0)
@@ -79,16 +79,16 @@ class Maker:
     def _element(self, element: Element, path: str, depth: int) -> Any:
         assume(depth < self._depth + 6 and not element.abstract)
         declared = self._model.type_of(element)
-        type = self._chosen(declared)
-        if type is not declared:
-            path += f"({type.name})"
-        if type.simple is not None:
-            return self._simple_or_content(type, path)
+        chosen = self._chosen(declared)
+        if chosen is not declared:
+            path += f"({chosen.name})"
+        if chosen.simple is not None:
+            return self._simple_or_content(chosen, path)
         assume(declared.name != f"{{{XSD}}}anyType")
-        if type.array is not None:
-            return self._array(type, path, depth)
-        made = self._complex(type, path, depth)
-        return made if type is declared else self._get_type(type.name)(**made)
+        if chosen.array is not None:
+            return self._array(chosen, path, depth)
+        made = self._complex(chosen, path, depth)
+        return made if chosen is declared else self._get_type(chosen.name)(**made)
 
     def _whole(self, element: Element, path: str, depth: int) -> Any:
         """An element that has something in it."""
@@ -105,8 +105,8 @@ class Maker:
         return self._model.type(self._draw(st.sampled_from(names)))
 
     def _stands_for(self, name: str, declared: Type) -> bool:
-        type = self._model.type(name)
-        return not type.abstract and type is not declared and self._model.is_derived(type, declared)
+        found = self._model.type(name)
+        return not found.abstract and found is not declared and self._model.is_derived(found, declared)
 
     def _simple_or_content(self, type: Type, path: str) -> Any:
         assert type.simple is not None
@@ -163,8 +163,8 @@ class Maker:
 
     def _child(self, child: Element, path: str, depth: int, made: dict[str, Any]) -> None:
         name = local(child.name)
-        type = self._model.type_of(child)
-        beyond = name in made or (type.simple is not None and self._beyond(type.simple)) or child.abstract
+        simple = self._model.type_of(child).simple
+        beyond = name in made or (simple is not None and self._beyond(simple)) or child.abstract
         if beyond or not (child.least or self._chance(depth)):
             assume(not child.least)
             return
@@ -221,6 +221,4 @@ def _takes(write: Any, value: Any) -> bool:
 
 
 def _present(particle: Any) -> Any:
-    from dataclasses import replace
-
     return replace(particle, least=max(1, particle.least))

@@ -119,12 +119,17 @@ def test_an_element_that_contains_itself_is_no_trouble():
 @pytest.mark.parametrize(
     "types",
     [
-        '<xs:group name="g"><xs:sequence><xs:group ref="g"/></xs:sequence></xs:group>'
-        '<xs:complexType name="T"><xs:group ref="g"/></xs:complexType>',
+        (
+            '<xs:group name="g"><xs:sequence><xs:group ref="g"/></xs:sequence></xs:group>'
+            '<xs:complexType name="T"><xs:group ref="g"/></xs:complexType>'
+        ),
         '<xs:simpleType name="S"><xs:restriction base="S"/></xs:simpleType>',
         '<xs:complexType name="T"><xs:sequence><xs:element ref="missing"/></xs:sequence></xs:complexType>',
         '<xs:complexType name="T"><xs:attribute name="a" type="missing"/></xs:complexType>',
-        '<xs:simpleType name="S"><xs:restriction base="xs:string"><xs:length value="many"/></xs:restriction></xs:simpleType>',
+        (
+            '<xs:simpleType name="S"><xs:restriction base="xs:string"><xs:length value="many"/>'
+            "</xs:restriction></xs:simpleType>"
+        ),
     ],
 )
 def test_a_broken_schema_is_one_typed_error(types):

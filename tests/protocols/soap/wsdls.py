@@ -13,7 +13,8 @@ _PARTY_XSD = f"""<xs:schema xmlns:xs="{XS}" xmlns="{PARTY}" targetNamespace="{PA
   <xs:simpleType name="Code"><xs:restriction base="xs:token">
     <xs:maxLength value="8"/><xs:pattern value="[A-Z]\\d*"/></xs:restriction></xs:simpleType>
   <xs:simpleType name="Limit"><xs:restriction base="xs:decimal">
-    <xs:totalDigits value="8"/><xs:fractionDigits value="2"/><xs:minInclusive value="0"/></xs:restriction></xs:simpleType>
+    <xs:totalDigits value="8"/><xs:fractionDigits value="2"/><xs:minInclusive value="0"/>
+  </xs:restriction></xs:simpleType>
   <xs:attributeGroup name="Marks"><xs:attribute name="rank" type="xs:int"/></xs:attributeGroup>
   <xs:group name="Contact"><xs:sequence>
     <xs:element name="phone" type="xs:string" minOccurs="0"/>
@@ -29,7 +30,8 @@ _PARTY_XSD = f"""<xs:schema xmlns:xs="{XS}" xmlns="{PARTY}" targetNamespace="{PA
     <xs:element name="line" type="xs:string"/>
     <xs:element name="postcode" type="xs:string" minOccurs="0"/></xs:sequence>
     <xs:attribute name="main" type="xs:boolean" default="false"/></xs:complexType>
-  <xs:complexType name="Property" abstract="true"><xs:attribute name="code" type="xs:string" use="required"/></xs:complexType>
+  <xs:complexType name="Property" abstract="true">
+    <xs:attribute name="code" type="xs:string" use="required"/></xs:complexType>
   <xs:complexType name="TextProperty"><xs:complexContent><xs:extension base="Property"><xs:sequence>
     <xs:element name="value" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>
   <xs:complexType name="NumberProperty"><xs:complexContent><xs:extension base="Property"><xs:sequence>
@@ -70,15 +72,18 @@ _PARTY_XSD = f"""<xs:schema xmlns:xs="{XS}" xmlns="{PARTY}" targetNamespace="{PA
 _MONEY_XSD = f"""<xs:schema xmlns:xs="{XS}" elementFormDefault="qualified">
   <xs:complexType name="Money"><xs:simpleContent><xs:extension base="Amount">
     <xs:attribute name="currency" use="required"><xs:simpleType><xs:restriction base="xs:string">
-      <xs:length value="3"/></xs:restriction></xs:simpleType></xs:attribute></xs:extension></xs:simpleContent></xs:complexType>
-  <xs:simpleType name="Amount"><xs:restriction base="xs:decimal"><xs:fractionDigits value="2"/></xs:restriction></xs:simpleType>
+      <xs:length value="3"/></xs:restriction></xs:simpleType></xs:attribute></xs:extension></xs:simpleContent>
+  </xs:complexType>
+  <xs:simpleType name="Amount"><xs:restriction base="xs:decimal">
+    <xs:fractionDigits value="2"/></xs:restriction></xs:simpleType>
 </xs:schema>""".encode()
 
 _SHOP_TYPES = f"""<xs:schema xmlns:xs="{XS}" xmlns:p="{PARTY}" targetNamespace="{SHOP}" xmlns="{SHOP}">
   <xs:import namespace="{PARTY}" schemaLocation="party.xsd"/>
   <xs:element name="save"><xs:complexType><xs:sequence>
     <xs:element name="mode" type="xs:string" minOccurs="0"/>
-    <xs:element name="record" type="p:Record" maxOccurs="100" form="qualified"/></xs:sequence></xs:complexType></xs:element>
+    <xs:element name="record" type="p:Record" maxOccurs="100" form="qualified"/></xs:sequence></xs:complexType>
+  </xs:element>
   <xs:element name="saveResponse"><xs:complexType><xs:sequence>
     <xs:element name="result" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
       <xs:element name="id" type="xs:string" nillable="true" minOccurs="0"/>
@@ -172,7 +177,8 @@ def _rpc(use: str) -> bytes:
     )
     style = ' encodingStyle="http://schemas.xmlsoap.org/soap/encoding/"' if use == "encoded" else ""
     body = f'<soap:body use="{use}" namespace="urn:ledger"{style}/>'
-    return f"""<wsdl:definitions {_WSDL} {_SOAP["1.1"]} xmlns:tns="urn:ledger" xmlns:xs="{XS}" targetNamespace="urn:ledger">
+    return f"""<wsdl:definitions {_WSDL} {_SOAP["1.1"]} xmlns:xs="{XS}"
+    xmlns:tns="urn:ledger" targetNamespace="urn:ledger">
   <wsdl:types>{types}</wsdl:types>
   <wsdl:message name="saveIn"><wsdl:part name="context" type="tns:Context"/>
     <wsdl:part name="name" type="xs:string"/><wsdl:part name="keys" type="tns:Pairs"/>

@@ -7,24 +7,22 @@ not mistaken for a row's own. ``href`` and ``ref`` (SOAP 1.1 §5.4.1; SOAP 1.2 p
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
 from aumconnect.errors import ConfigurationError, ProtocolError
-from aumconnect.protocols.soap.model import Model, Simple
+from aumconnect.protocols.soap.model import Model
 from aumconnect.protocols.soap.names import ENCODING_12, XSI, local, qualified
 from aumconnect.protocols.soap.reading import Found, find
 from aumconnect.protocols.soap.replies import Reply
+from aumconnect.protocols.soap.texts import reader
 
 __all__ = ["Decoder"]
 
 _NIL = qualified(XSI, "nil")
 _TRUE = frozenset({"true", "1"})
 _SPACE = " \t\r\n"
-_LONGEST_NUMBER = 400
 _HREF = "href"
 _REF = qualified(ENCODING_12, "ref")
 
@@ -131,7 +129,7 @@ Read = Callable[[_Message, Any], Any]
 
 
 def _reader(found: Found) -> Read:
-    convert = _converter(found.simple)
+    convert = reader(found.simple)
     name, attribute, many = found.path, found.attribute, any(step.endswith("[]") for step in found.path)
 
     def value(element: Any) -> Any:
@@ -160,71 +158,3 @@ def _text(element: Any) -> str | None:
     if len(element):
         raise ValueError("elements where text is expected")
     return element.text or ""
-
-
-def _converter(simple: Simple | None) -> Callable[[str], Any]:
-    if simple is None or simple.members:
-        return str
-    if simple.items is not None:
-        item = _converter(simple.items)
-        return lambda text: [item(part) for part in text.split()]
-    return _CONVERTERS.get(simple.base, str)
-
-
-def _boolean(text: str) -> bool:
-    text = text.strip(_SPACE)
-    if text not in ("true", "1", "false", "0"):
-        raise ValueError("no boolean")
-    return text in _TRUE
-
-
-def _integer(text: str) -> int:
-    if len(text) > _LONGEST_NUMBER:
-        raise ValueError("a number that is too long")
-    return int(text.strip(_SPACE))
-
-
-def _decimal(text: str) -> Decimal:
-    number = Decimal(text.strip(_SPACE))
-    if not number.is_finite():
-        raise ValueError("no decimal number")
-    return number
-
-
-def _float(text: str) -> float:
-    return float({"INF": "inf", "-INF": "-inf", "NaN": "nan"}.get(text.strip(_SPACE), text))
-
-
-def _datetime(text: str) -> datetime:
-    """Fractions beyond microseconds are cut; a moment without a zone stays without."""
-    return datetime.fromisoformat(text.strip(_SPACE))
-
-
-def _date(text: str) -> date:
-    return date.fromisoformat(text.strip(_SPACE)[:10])
-
-
-def _time(text: str) -> time:
-    return time.fromisoformat(text.strip(_SPACE))
-
-
-def _base64(text: str) -> bytes:
-    return base64.b64decode("".join(text.split()), validate=True)
-
-
-_INTEGERS = (
-    "integer nonPositiveInteger negativeInteger long int short byte nonNegativeInteger unsignedLong unsignedInt "
-    "unsignedShort unsignedByte positiveInteger"
-).split()
-_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
-    "boolean": _boolean,
-    "decimal": _decimal,
-    "float": _float,
-    "double": _float,
-    "dateTime": _datetime,
-    "date": _date,
-    "time": _time,
-    "base64Binary": _base64,
-    "hexBinary": bytes.fromhex,
-    **dict.fromkeys(_INTEGERS, _integer),
-}
