@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
+from typing import Any
 
 import pytest
 from matrix_org import believed, counts, every_answer, made, organization, outcomes, rows, scores, sent_rows, with_body
@@ -174,6 +176,61 @@ def test_row_23_an_answer_that_cannot_be_read_is_one_of_our_errors_everywhere(pl
     every_answer(fake, with_body(body), to=place)
     with pytest.raises(aum.AumconnectError):
         fake.client().update("Contact", scores(1), key="Ext__c").raise_for_errors()
+
+
+RECORDS = {
+    "no records": lambda records: {"a": 1},
+    "numbers": lambda records: [5 for _ in records],
+    "id as number": lambda records: [{**record, "Id": 5} for record in records],
+    "id as list": lambda records: [{**record, "Id": [1]} for record in records],
+    "no id": lambda records: [{**record, "Id": None} for record in records],
+}
+
+
+@pytest.mark.parametrize("damage", RECORDS.values(), ids=RECORDS)
+def test_row_23_a_record_without_a_proper_id_is_a_breach(damage: Callable[[Any], Any]) -> None:
+    fake = organization(contacts=3)
+    client = fake.client()
+    known = fake["Contact"].one(Ext__c="C-0")["Id"]
+    every_answer(fake, with_body(lambda answer: {**answer, "records": damage(answer["records"])}), to="/query")
+    every_answer(fake, with_body(damage), to="composite/sobjects/Contact")
+    with pytest.raises(aum.ProtocolError):
+        list(client.read("Contact", fields=["LastName"]))
+    with pytest.raises(aum.ProtocolError):
+        client.find("Contact", Ext__c="C-0")
+    with pytest.raises(aum.ProtocolError):
+        client.get("Contact", known, ["LastName"])
+
+    assert fake.mutations == 0
+
+
+DESCRIBED = [
+    {"length": "x"},
+    {"length": -1},
+    {"scale": 10**12},
+    {"scale": "2"},
+    {"precision": [1]},
+    {"name": 5},
+    {"name": None},
+    {"type": [1]},
+    {"picklistValues": 5},
+    {"picklistValues": [{"value": 5, "active": True}]},
+    {"referenceTo": 5},
+]
+
+
+@pytest.mark.parametrize("damage", DESCRIBED, ids=str)
+def test_row_23_a_description_that_makes_no_sense_is_a_breach(damage: dict[str, object]) -> None:
+    """Our arithmetic does not stumble over it later."""
+    fake = organization(contacts=1)
+
+    def damaged(answer: dict[str, Any]) -> dict[str, Any]:
+        fields = [field | damage if field["name"] in ("Score__c", "Band__c") else field for field in answer["fields"]]
+        return {**answer, "fields": fields}
+
+    every_answer(fake, with_body(damaged), to="/describe")
+    with pytest.raises(aum.ProtocolError, match="description"):
+        fake.client().update("Contact", [{"Ext__c": "C-0", "Score__c": 1.5, "Band__c": "low"}], key="Ext__c")
 
 
 @pytest.mark.parametrize("status", [200, 204])

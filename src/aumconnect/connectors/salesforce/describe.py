@@ -45,7 +45,7 @@ _CHOSEN = frozenset({FieldType.CHOICE, FieldType.CHOICES})
 
 
 def object_schema(described: Mapping[str, Any], *, datetime_resolution: int) -> ObjectSchema:
-    """The schema in one describe answer. Raises `KeyError` when it has no name or fields."""
+    """The schema in one describe answer. Raises `KeyError` or `TypeError` for one that makes no sense."""
     fields = {item["name"]: _field(item, datetime_resolution) for item in described["fields"]}
     return ObjectSchema(described["name"], fields, label=described.get("label") or "")
 
@@ -56,10 +56,10 @@ def _field(item: Mapping[str, Any], datetime_resolution: int) -> FieldSchema:
     nillable = bool(item.get("nillable", True)) and kind is not FieldType.BOOLEAN
     createable = stored and bool(item.get("createable"))
     return FieldSchema(
-        name=item["name"],
+        name=_text(item["name"]),
         type=kind,
         label=item.get("label") or "",
-        length=item.get("length") or None,
+        length=_count(item.get("length")) or None,
         nillable=nillable,
         createable=createable,
         updateable=stored and bool(item.get("updateable")),
@@ -73,9 +73,22 @@ def _field(item: Mapping[str, Any], datetime_resolution: int) -> FieldSchema:
         relationship=item.get("relationshipName") or "",
         resolution={FieldType.DATETIME: datetime_resolution, FieldType.TIME: TIME_RESOLUTION}.get(kind, 1),
         id_length=ID_LENGTH if kind in _IDS else None,
-        precision=item.get("digits" if kind is FieldType.INTEGER else "precision") or None,
+        precision=_count(item.get("digits" if kind is FieldType.INTEGER else "precision")) or None,
         scale=_scale(item, kind),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a name is text")
+    return value
+
+
+def _count(value: Any) -> int | None:
+    """A number of digits or characters; those of a long text area are 131,072."""
+    if value is None or (isinstance(value, int) and 0 <= value < 1_000_000_000):
+        return value
+    raise TypeError("a length is a whole number")
 
 
 def _required(item: Mapping[str, Any], kind: FieldType) -> bool:
@@ -85,10 +98,10 @@ def _required(item: Mapping[str, Any], kind: FieldType) -> bool:
 
 
 def _active(item: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(choice["value"] for choice in item.get("picklistValues") or () if choice.get("active"))
+    return tuple(_text(choice["value"]) for choice in item.get("picklistValues") or () if choice.get("active"))
 
 
 def _scale(item: Mapping[str, Any], kind: FieldType) -> int | None:
     if kind is FieldType.INTEGER:
         return 0
-    return item.get("scale") if kind is FieldType.DECIMAL else None
+    return _count(item.get("scale")) if kind is FieldType.DECIMAL else None

@@ -156,9 +156,12 @@ def remote(record: Mapping[str, Any], names: Iterable[str]) -> RemoteRecord:
     """A record of an answer; ``Account.Name`` is found inside the record of the parent, which may be absent."""
     try:
         values = {name: record.get(name) if "." not in name else _inside(record, name) for name in names}
-        return RemoteRecord(record["Id"], values)
+        known = record["Id"]
     except (KeyError, TypeError, AttributeError):
-        raise ProtocolError("a record in the answer has no id") from None
+        known = None
+    if not isinstance(known, str):
+        raise ProtocolError("a record in the answer has no id")
+    return RemoteRecord(known, values)
 
 
 def _inside(record: Mapping[str, Any], path: str) -> Any:
