@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says more about the machine
+settings.load_profile("any machine")
 
 MAY_SKIP = ("AUMCONNECT_VENDOR_SPECS",)
 """Words in the reason of a skip that is right even where everything is installed."""

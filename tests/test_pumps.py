@@ -202,12 +202,17 @@ class Slow:
 
 
 class AsyncSlow(Slow):
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.answered = asyncio.Event()
+
     async def send(self, request: Request, *, timeout: float) -> Response:  # type: ignore[override]
         self.inside += 1
         self.most = max(self.most, self.inside)
         await asyncio.sleep(self.seconds)
         self.inside -= 1
         self.done += 1
+        self.answered.set()
         return Response(200)
 
     async def close(self) -> None:  # type: ignore[override]
@@ -216,6 +221,9 @@ class AsyncSlow(Slow):
 
 class Plain(Memory):
     """Every answer means that all went well."""
+
+    def classify(self, response: Response) -> None:
+        return None
 
     def write(self, batch: Batch) -> Exchange[list[Outcome]]:
         yield Request("POST", "/", idempotent=True)
@@ -247,7 +255,7 @@ async def test_a_cancellation_finishes_what_is_in_flight_commits_it_and_passes()
     line, engine, journal = AsyncSlow(0.05), plain(), Paper()
 
     task = asyncio.create_task(apump(engine, rows(1000), AsyncRunner(line), journal))
-    await asyncio.sleep(0.12)
+    await line.answered.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
