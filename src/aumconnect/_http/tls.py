@@ -58,7 +58,9 @@ def _trusting(verify: Verify) -> ssl.SSLContext:
     if isinstance(verify, ssl.SSLContext):
         return verify
     path = Path(certifi.where() if isinstance(verify, bool) else verify)
-    return ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
+    context = ssl.create_default_context(capath=path) if path.is_dir() else ssl.create_default_context(cafile=path)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some distributions' Python leaves it to OpenSSL
+    return context
 
 
 def _parts(cert: ClientCertificate) -> tuple[_Path, _Path | None, str | None]:
