@@ -250,3 +250,20 @@ def test_no_secret_is_ever_printed(desk: Desk) -> None:
 
     assert "s3cret-canary" not in " ".join(told)
     assert b"s3cret-canary" not in b"".join(path.read_bytes() for path in desk.folder.iterdir())
+
+
+def test_runs_and_show_count_every_row(desk: Desk) -> None:
+    desk.write("C-0,0.5,low", "C-1,,low", "C-99,0.5,low")
+    desk.type("apply churn --yes")
+    desk.type("apply churn --yes")
+    for command in ("runs churn", "show churn"):
+        _, shown = desk.type(command)
+        assert all(count in shown for count in ("1 unchanged", "1 rejected", "1 skipped")), shown
+
+
+def test_records_with_many_fields_are_read_one_below_the_other(desk: Desk) -> None:
+    _, shown = desk.type("read crm Contact --limit 2")
+    assert "LastName: Person 0" in shown
+    _, shown = desk.type("read crm Contact --field LastName --limit 2")
+    assert "Person 1" in shown
+    assert "LastName: " not in shown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "lines", "records", "table", "value"]
+__all__ = ["blocks", "console", "lines", "records", "table", "value"]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -37,11 +37,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str |
     from rich.text import Text
 
     drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name in columns:
-        drawn.add_column(name, overflow="fold")
+    for place, name in enumerate(columns):
+        drawn.add_column(name, overflow="fold", no_wrap=place == 0)  # what one would copy stays whole
     for row in rows:
         drawn.add_row(*(Text(_cell(cell)) for cell in row))
     console().print(drawn)
+
+
+def blocks(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Records too wide for a table: one below the other, a field a line, empty ones left out."""
+    for row in rows:
+        for name, cell in row.items():
+            if cell is not None:
+                console().print(f"{name}: {cell}", markup=False, soft_wrap=True)
+        console().print()
 
 
 def lines(text: str) -> None:

@@ -129,7 +129,7 @@ def runs(
         return
     _show.table(
         ("run", "writeback", "started", "state", "outcome", "account"),
-        [(run.id, run.writeback, _moment(run.started), run.state, _counts(run.counts), run.account) for run in found],
+        [(run.id, run.writeback, _moment(run.started), run.state, _counts(run.outcomes), run.account) for run in found],
     )
 
 
@@ -144,7 +144,7 @@ def show(writeback: Writeback, run: Run = None, file: File = DEFAULT_FILE, env: 
     if json:
         _show.value(_record(record) | {"records": [_outcome(outcome) for outcome in rejected]})
         return
-    about = {"run": record.id, "state": record.state, "outcome": _counts(record.counts), "account": record.account}
+    about = {"run": record.id, "state": record.state, "outcome": _counts(record.outcomes), "account": record.account}
     about |= {"started": _moment(record.started), "ended": _moment(record.ended)} | _made_with(record.details)
     _show.table(("", ""), [(name, cell) for name, cell in about.items() if cell not in (None, "", {})])
     if rejected:

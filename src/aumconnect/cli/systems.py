@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from aumconnect.schema import FieldSchema
 
 __all__ = ["check", "connectors", "describe", "read"]
+
+WIDE = 8
+"""Columns up to which records are shown as a table."""
 
 
 @contextmanager
@@ -149,4 +153,7 @@ def read(
         if first is None:
             _show.lines("no records")
             return
-        _show.table(tuple(first), [tuple(first.values()), *(tuple(row.values()) for row in rows)])
+        if len(first) > WIDE:
+            _show.blocks(chain([first], rows))
+        else:
+            _show.table(tuple(first), [tuple(first.values()), *(tuple(row.values()) for row in rows)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,11 @@ class RunRecord:
     @property
     def unfinished(self) -> bool:
         return self.state == "running"
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Every row by status: those that were sent, and those that the plan ended."""
+        return Counter(self.counts) + Counter(self.details.get("ended") or {})
 
 
 class Ledger:
