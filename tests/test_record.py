@@ -169,7 +169,7 @@ def declared(**annotations: Any) -> type[Record]:
         (lambda: declared(a=Annotated[float, To("A", missing="ignore")]), "'ignore' is not one of"),
         (lambda: declared(a=Annotated[str, To("A", round=2)]), "only a number can be"),
         (lambda: declared(a=Annotated[float, To("A")], b=Annotated[float, To("A")]), "X.A is mapped twice"),
-        (lambda: declared(a=Annotated["Nowhere", To("A")]), "names 'Nowhere', which is not known"),
+        (lambda: declared(a=Annotated["Nowhere", To("A")]), "names 'Nowhere', which is not known"),  # noqa: F821  (the point)
         (lambda: declared(a=Annotated[str, Ref("Account", by="E")]), "says what it refers to but not where it goes"),
         (lambda: type("NoObject", (Record,), {}), "does not say which object"),
     ],
@@ -183,7 +183,7 @@ def test_an_unknown_stamp_is_told_with_a_near_name():
     class Stamped(Record, object="X", stamp={"V": "model.versoin"}):
         a: Annotated[str, Key("A")]
 
-    with pytest.raises(ConfigurationError, match="model.versoin") as refused:
+    with pytest.raises(ConfigurationError, match=r"model\.versoin") as refused:
         mapping_of(Stamped)
 
     assert "model.version" in str(refused.value.hint)
