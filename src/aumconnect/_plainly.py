@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from aumconnect.errors import AumconnectError, ErrorClass, RateLimited, RequestRefused, Unavailable
+from aumconnect._near import did_you_mean
+from aumconnect.errors import (
+    AumconnectError,
+    AuthenticationError,
+    ConfigurationError,
+    ErrorClass,
+    RateLimited,
+    RequestRefused,
+    Unavailable,
+)
+from aumconnect.schema import ObjectSchema
 from aumconnect.wire import Exchange
 
-__all__ = ["plainly"]
+__all__ = ["naming_fields", "plainly"]
 
 T = TypeVar("T")
 
@@ -16,12 +27,32 @@ def plainly(exchange: Exchange[T]) -> Exchange[T]:
     """``exchange``, with refusals that say nothing about its request raised as what they are about.
 
     `Unavailable` where the system stumbles, is busy or somebody else answers for it; `RateLimited` where an
-    allowance is used up. Other refusals stay `RequestRefused`.
+    allowance is used up; `AuthenticationError` where the account lacks a right. Others stay `RequestRefused`.
     """
     try:
         return (yield from exchange)
     except RequestRefused as refused:
         raise _plain(refused) from refused
+
+
+def naming_fields(
+    exchange: Exchange[T], names: Collection[str], describe: Callable[[], Exchange[ObjectSchema]]
+) -> Exchange[T]:
+    """``exchange``, whose refusal is a `ConfigurationError` where one of the fields ``names`` does not exist.
+
+    The object is described only then. Names with a dot lead to another object, and are not looked at.
+    """
+    try:
+        return (yield from exchange)
+    except RequestRefused as refused:
+        if refused.error_class is not ErrorClass.VALIDATION:
+            raise
+        schema = yield from describe()
+        strange = next((name for name in names if name not in schema.fields and "." not in name), None)
+        if strange is None:
+            raise
+        hint = did_you_mean(strange, schema.fields)
+        raise ConfigurationError(f"{schema.name} has no field {strange!r}", hint=hint) from refused
 
 
 def _plain(refused: RequestRefused) -> AumconnectError:
@@ -34,4 +65,7 @@ def _plain(refused: RequestRefused) -> AumconnectError:
             return Unavailable(f"the system is too busy (HTTP {status})", hint="try again later")
         case ErrorClass.QUOTA:
             return RateLimited("the account's quota is used up", hint="try again when it is renewed")
+        case ErrorClass.PERMISSION | ErrorClass.AUTH_REVOKED:
+            hint = "its administrator must grant it: access by API, and rights to the object and its fields"
+            return AuthenticationError(f"the account may not do this (HTTP {status})", hint=hint)
     return refused

@@ -141,7 +141,10 @@ PROVEN: dict[int, list[str]] = {
     ],
     63: ["writeback/test_lease.py::test_of_many_started_together_one_works"],
     64: ["writeback/test_lease.py::test_a_run_that_slept_through_its_lease_is_stopped_at_the_gate"],
-    65: ["writeback/test_ledger.py::test_an_unreachable_server_is_a_ledger_error"],
+    65: [
+        "writeback/test_ledger.py::test_an_unreachable_server_is_a_ledger_error",
+        "writeback/test_stop.py::test_a_restart_of_postgresql_in_the_middle_of_a_run_is_survived",
+    ],
     67: [
         "_http/test_http_transport.py::test_row_67_a_fork_opens_connections_of_its_own",
         "test_client.py::test_a_client_is_not_pickled",

@@ -114,6 +114,20 @@ def test_row_17_21_36_a_system_that_is_down_is_said_to_be(accident: faults.Accid
     assert fake.mutations == 0
 
 
+@pytest.mark.parametrize("place", ["/describe", "/query"])
+def test_row_34_an_object_the_account_may_not_see_is_a_matter_of_rights(place: str) -> None:
+    fake = organization(contacts=1)
+    client = fake.client()
+    client.check()
+    refusal = [{"errorCode": "INSUFFICIENT_ACCESS", "message": MARK}]
+    fake.faults.when(place, faults.answer(403, refusal), times=99)
+    with pytest.raises(aum.AuthenticationError, match="may not") as caught:
+        list(client.read("Contact"))
+
+    assert (caught.value.exit_code, fake.received) == (3, 3 if place == "/describe" else 4)
+    assert caught.value.hint
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 302])
 def test_row_19_a_system_that_stays_down_is_left_alone(status: int) -> None:
     fake = organization()

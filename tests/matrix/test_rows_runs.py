@@ -88,7 +88,6 @@ def creations(fake: FakeSalesforce, keys: range) -> set[int]:
 # --- the disk --------------------------------------------------------------------------------------------
 
 FAULTS = {
-    "EIO at the first sync": "fdatasync:error=EIO:when=1+",
     "EIO later": "fdatasync:error=EIO:when=8+",
     "disk full later": "pwrite64:error=ENOSPC:when=60+",
 }
