@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aumconnect
 from aumconnect.protocols import soap
 from benchmarks import harness, start
 
@@ -90,15 +91,11 @@ def customers(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def cpu(work: Callable[[], Any], runs: int) -> list[float]:
-    """Milliseconds of CPU of each run, after one that does not count."""
+def cpu(work: Callable[[], Any]) -> float:
+    """Milliseconds of CPU of one run."""
+    started = time.process_time()
     work()
-    found = []
-    for _ in range(runs):
-        started = time.process_time()
-        work()
-        found.append(1000 * (time.process_time() - started))
-    return found
+    return 1000 * (time.process_time() - started)
 
 
 class Zeep:
@@ -195,7 +192,8 @@ def _canonical(envelope: bytes) -> str:
 
 
 def _pair(name: str, ours: Callable[[], Any], theirs: Callable[[], Any], runs: int) -> list[tuple[str, str, str, str]]:
-    mine, other = cpu(ours, runs), cpu(theirs, runs)
+    both = [(cpu(ours), cpu(theirs)) for _ in range(runs + 1)][1:]  # by turns, so that a busy moment meets both
+    mine, other = [one for one, _ in both], [one for _, one in both]
     factor = statistics.median(other) / statistics.median(mine)
     return [(f"aumconnect: {name}", *_shown(mine), f"{factor:.0f}"), (f"zeep: {name}", *_shown(other), "")]
 
@@ -205,16 +203,18 @@ def _shown(times: list[float]) -> tuple[str, str]:
 
 
 def _first(folder: Path, cache: str, runs: int) -> tuple[str, str]:
-    arguments = ["-m", "benchmarks.soap", "--first", cache, "--specs", str(folder)]
-    return _shown([1000 * start.cpu_of(arguments) for _ in range(runs)])
-
-
-def first(folder: Path, cache: Path) -> None:
-    """What a process does whose WSDL was seen before."""
-    model = soap.cached_model(soap.Documents(folder), "netsuite.wsdl", cache)
-    message = soap.Message(soap.make_plan(model, "upsertList", MAPPING))
-    encoded, rejected = message.encode(enumerate(customers(1)))
-    assert len(encoded) == 1, rejected
+    """What a process costs whose WSDL was seen before, up to its first record."""
+    script = f"""
+import datetime
+from pathlib import Path
+from aumconnect.protocols.soap import Const, Documents, Message, cached_model, make_plan
+model = cached_model(Documents(Path({str(folder)!r})), "netsuite.wsdl", Path({cache!r}))
+message = Message(make_plan(model, "upsertList", {MAPPING!r}))
+encoded, rejected = message.encode([(0, {customers(1)[0]!r})])
+assert len(encoded) == 1, rejected
+"""
+    start.cpu_of(["-m", "compileall", "-q", str(Path(aumconnect.__file__).parent)])
+    return _shown([1000 * start.cpu_of(["-c", script]) for _ in range(runs)])
 
 
 def main() -> None:
@@ -222,13 +222,9 @@ def main() -> None:
     parser.add_argument("--specs", type=Path, default=os.environ.get("AUMCONNECT_VENDOR_SPECS"))
     parser.add_argument("--records", type=int, default=100)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--first", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.specs is None:
         sys.exit("say --specs, the folder with the vendors' WSDLs")
-    if arguments.first:
-        first(Path(arguments.specs), arguments.first)
-        return
     harness.pin()
     print(compare(Path(arguments.specs), arguments.records, arguments.runs))
 

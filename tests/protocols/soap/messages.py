@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -221,4 +221,4 @@ def _takes(write: Any, value: Any) -> bool:
 
 
 def _present(particle: Any) -> Any:
-    return replace(particle, least=max(1, particle.least))
+    return particle._replace(least=max(1, particle.least))

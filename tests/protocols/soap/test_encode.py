@@ -391,7 +391,8 @@ def test_members_of_a_repeated_choice_may_all_stand():
     model = substituted(
         "",
         '<xs:element name="put"><xs:complexType><xs:choice maxOccurs="unbounded">'
-        '<xs:element name="a" type="xs:string"/><xs:element name="b" type="xs:int"/></xs:choice></xs:complexType></xs:element>',
+        '<xs:element name="a" type="xs:string"/><xs:element name="b" type="xs:int"/></xs:choice>'
+        "</xs:complexType></xs:element>",
     )
 
     assert [child.text for child in Writer(model, "put", {"b": "b", "a": "a"})(a="x", b=1)] == ["x", "1"]

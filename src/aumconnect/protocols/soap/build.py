@@ -14,7 +14,6 @@ from aumconnect.protocols.soap.components import Components
 from aumconnect.protocols.soap.documents import Documents
 from aumconnect.protocols.soap.model import Body, Element, Model, Operation, Port
 from aumconnect.protocols.soap.names import WSDL, XSD, qualified
-from aumconnect.protocols.soap.packing import pack
 from aumconnect.protocols.soap.source import Source
 from aumconnect.protocols.soap.xml import parse
 
@@ -34,8 +33,8 @@ def build(documents: Documents, name: str) -> Model:
     try:
         roots = {url: parse(body) for url, body in documents.loaded.items()}
         components = Components(_sources(roots))
-        types = {key: pack(found) for key, found in [*components.builtin(), *components.types()]}
-        elements = {element.name: pack(element) for element in components.elements()}
+        types = {**dict(components.builtin()), **dict(components.types())}
+        elements = {element.name: element for element in components.elements()}
     except RecursionError:
         raise ConfigurationError(f"a type of {name!r} contains itself without end") from None
     except (ValueError, AttributeError, ProtocolError) as error:
@@ -44,7 +43,7 @@ def build(documents: Documents, name: str) -> Model:
     by_binding = {at: operations.of(binding) for at, binding in _soap_bindings(document)}
     if not by_binding:
         raise ConfigurationError(f"{name!r} binds no operation to SOAP")
-    return Model(documents.digest(), types, elements, by_binding, tuple(_ports(document)))
+    return Model.of(documents.digest(), types, elements, by_binding, tuple(_ports(document)))
 
 
 def load_document(documents: Documents, name: str) -> Any:
@@ -121,12 +120,12 @@ class _Operations:
             for node in root.iterchildren(_WS + "message"):
                 self._messages[qualified(target, node.get("name"))] = node
 
-    def of(self, binding: Any) -> dict[str, Any]:
-        """The packed operations of one of zeep's bindings, by name."""
+    def of(self, binding: Any) -> dict[str, Operation]:
+        """The operations of one of zeep's bindings, by name."""
         node = self._bindings[str(binding.name)]
         soap = "1.2" if node.find(_SOAP["1.2"] + "binding") is not None else "1.1"
         nodes = {child.get("name"): child for child in node.iterchildren(_WS + "operation")}
-        return {name: pack(self._operation(name, nodes[name], binding, soap)) for name in binding.all()}
+        return {name: self._operation(name, nodes[name], binding, soap) for name in binding.all()}
 
     def _operation(self, name: str, node: Any, binding: Any, soap: Any) -> Operation:
         resolved = binding.get(name)

@@ -7,7 +7,6 @@ from; so the schema is read here from the same documents, and zeep remains an in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 from aumconnect.errors import ConfigurationError
@@ -69,7 +68,7 @@ class Components:
         least, most = _occurs(node)
         if node.get("ref"):
             there, its_source = self._get("element", name_at(node, node.get("ref"), source), node)
-            return replace(self._element(there, its_source, is_global=True), least=least, most=most)
+            return self._element(there, its_source, is_global=True)._replace(least=least, most=most)
         qualifies = is_global or _qualified(node, source, "element")
         head = node.get("substitutionGroup")
         return Element(
@@ -118,7 +117,7 @@ class Components:
         if kind == "group":
             there, its_source = self._get("group", name_at(node, node.get("ref"), source), node)
             found = self._group(there, its_source) or Group("sequence")
-            return replace(found, least=least, most=most)
+            return found._replace(least=least, most=most)
         kinds: Mapping[str, Literal["sequence", "choice", "all"]] = {"choice": "choice", "all": "all"}
         return Group(kinds.get(kind, "sequence"), tuple(self._particles(node, source)), least, most)
 
@@ -204,8 +203,7 @@ class Components:
             made = Attribute(
                 qualified(source.target if qualifies else None, node.get("name")), self._simple.of(node, source)
             )
-        return replace(
-            made,
+        return made._replace(
             required=node.get("use") == "required",
             default=node.get("default", made.default),
             fixed=node.get("fixed", made.fixed),

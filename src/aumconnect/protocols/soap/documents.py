@@ -12,9 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 from aumconnect.errors import ConfigurationError, ProtocolError
-from aumconnect.protocols.soap.encoding_schema import encoding_schema
 from aumconnect.protocols.soap.names import ENCODING
-from aumconnect.protocols.soap.xml import parse
 
 __all__ = ["HERE", "Documents"]
 
@@ -93,6 +91,8 @@ class Documents:
         if self._folder is not None and url.startswith(HERE):
             return self._in_folder(name)
         if name == ENCODING:
+            from aumconnect.protocols.soap.encoding_schema import encoding_schema
+
             return encoding_schema()
         raise self._absent(name)
 
@@ -115,6 +115,8 @@ class Documents:
         )
 
     def _check(self, url: str, body: bytes) -> None:
+        from aumconnect.protocols.soap.xml import parse
+
         if len(self.loaded) >= self._files:
             raise ConfigurationError(f"a WSDL of more than {self._files} documents")
         if len(body) > self._file_bytes or len(body) + sum(map(len, self.loaded.values())) > self._total_bytes:

@@ -7,8 +7,8 @@ where its parent is written, and none where its parent is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from typing import Any, NoReturn
 
 from aumconnect.errors import ErrorClass
@@ -107,6 +107,11 @@ def _content(nodes: tuple[Node, ...], prefixes: Prefixes, lead: tuple[str | Writ
 
 
 def _joined(items: list[str | Write]) -> Content:
+    items = list(_merged(items))
+    if all(isinstance(item, str) for item in items):
+        constant = (False, "".join(map(str, items)), None)
+        return lambda values: constant
+
     def write(values: Values) -> tuple[bool, str, str | None]:
         live, missing, parts = False, None, []
         for item in items:
@@ -125,6 +130,15 @@ def _joined(items: list[str | Write]) -> Content:
     return write
 
 
+def _merged(items: list[str | Write]) -> Iterator[str | Write]:
+    """Neighbouring constants as one."""
+    for constant, group in groupby(items, lambda item: isinstance(item, str)):
+        if constant:
+            yield "".join(map(str, group))
+        else:
+            yield from group
+
+
 def _constant(node: Node, prefixes: Prefixes) -> str | Write:
     """A node without any value of the record's is written once and for all, with whatever is around it."""
     if not _is_constant(node):
@@ -132,7 +146,7 @@ def _constant(node: Node, prefixes: Prefixes) -> str | Write:
     if isinstance(node, GroupNode):
         return "".join(str(_constant(item, prefixes)) for item in node.items)
     assert isinstance(node, ElementNode)
-    text = _node(replace(node, required=True), prefixes)({})
+    text = _node(node._replace(required=True), prefixes)({})
     return text.text if isinstance(text, _Dormant) else text or ""
 
 

@@ -6,9 +6,10 @@ import re
 
 __all__ = ["attribute", "content"]
 
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 §2.2
-_IN_CONTENT = re.compile("[&<>\r]|" + _ILLEGAL.pattern)
-_IN_ATTRIBUTE = re.compile('[&<>"\r\n\t]|' + _ILLEGAL.pattern)
+_FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"  # all that XML 1.0 §2.2 leaves out
+_ILLEGAL = re.compile(f"[{_FORBIDDEN}]")
+_IN_CONTENT = re.compile(f"[&<>\r{_FORBIDDEN}]")
+_IN_ATTRIBUTE = re.compile(f'[&<>"\r\n\t{_FORBIDDEN}]')
 _REFERENCES = {
     ord(letter): reference
     for letter, reference in {

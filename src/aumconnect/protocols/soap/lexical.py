@@ -4,7 +4,7 @@
 taken by each built-in; everything else is a `TypeError` or `ValueError` that says what is wrong and never
 quotes the value:
 
-* text: str, int, Decimal, UUID; not float, bool or dates, whose text is a matter of taste
+* text: str, int, Decimal; not float, bool or dates, whose text is a matter of taste
 * boolean: bool
 * decimal, float, double: int, float, Decimal; finite
 * the integers: int, and float or Decimal without a fraction; within the type's own range
@@ -25,7 +25,6 @@ from decimal import Decimal
 from enum import Enum
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from aumconnect.protocols.soap.facets import checks
 from aumconnect.protocols.soap.model import Simple
@@ -140,7 +139,7 @@ def _text(value: Any) -> str:
         return str.__str__(value)
     if isinstance(value, Decimal):
         return _number(value)
-    if isinstance(value, int | UUID) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise _other(value, "text")
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aumconnect._near import did_you_mean
 from aumconnect.errors import ConfigurationError
@@ -34,10 +34,10 @@ __all__ = [
 
 VERSION = 1
 """Of the serialised form; a file of another version is built anew."""
+_LARGEST = 256_000_000  # bytes of a file, unzipped
 
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+class Simple(NamedTuple):
     """A simple type: the built-in it comes down to, and every facet on the way there.
 
     ``patterns`` are XSD regular expressions, one tuple of alternatives a step of derivation; all steps must
@@ -58,8 +58,7 @@ class Simple:
     members: tuple[Simple, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     name: str
     simple: Simple
     required: bool = False
@@ -67,8 +66,7 @@ class Attribute:
     fixed: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """A child element at its place. ``type`` is the name of a global type, or an anonymous one itself.
 
     ``most`` is None for unbounded. ``head`` is the element this global one may stand for (substitutionGroup).
@@ -86,16 +84,14 @@ class Element:
     is_global: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AnyElement:
+class AnyElement(NamedTuple):
     """``xsd:any``: elements of other people's schemas."""
 
     least: int = 1
     most: int | None = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     kind: Literal["sequence", "choice", "all"]
     items: tuple[Particle, ...] = ()
     least: int = 1
@@ -105,8 +101,7 @@ class Group:
 Particle = Element | Group | AnyElement
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """A type as declared; what it inherits is found through ``base`` (`Model.content`, `Model.attributes`).
 
     ``simple`` is the text of a simple type or of simple content. ``array`` is the item type of a SOAP array.
@@ -125,8 +120,7 @@ class Type:
     array: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """One message of an operation: what stands in the SOAP body and which blocks may stand in the header.
 
     ``parts`` are the children of the body (document) or of ``wrapper`` (rpc). ``encoded``: the SOAP encoding
@@ -139,8 +133,7 @@ class Body:
     headers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     name: str
     binding: str
     soap: Literal["1.1", "1.2"]
@@ -150,8 +143,7 @@ class Operation:
     output: Body
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """A place the WSDL names. ``address`` is for showing only: requests go where the settings say."""
 
     service: str
@@ -169,14 +161,16 @@ _NODES: Mapping[str, type] = {
 class Model:
     """One WSDL with all its schemas. ``digest`` is the SHA-256 over every document it was built from.
 
-    ``packed_*`` are JSON values, turned into objects when first asked for.
+    ``packed_*`` are JSON texts, turned into objects when first asked for: a mapping needs a few of
+    thousands. ``heads`` are the global elements that may stand for another, and for which.
     """
 
     digest: str
-    packed_types: Mapping[str, Any]
-    packed_elements: Mapping[str, Any]
-    packed_operations: Mapping[str, Mapping[str, Any]]
+    packed_types: Mapping[str, str]
+    packed_elements: Mapping[str, str]
+    packed_operations: Mapping[str, Mapping[str, str]]
     ports: tuple[Port, ...] = ()
+    heads: Mapping[str, str] = field(default_factory=dict)
     _made: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     # --- lookups ---------------------------------------------------------------------------------------
@@ -213,14 +207,14 @@ class Model:
             for name in operations:
                 yield self._get(f"operation {at}", name, operations)
 
-    def _get(self, kind: str, name: str, packed: Mapping[str, Any]) -> Any:
+    def _get(self, kind: str, name: str, packed: Mapping[str, str]) -> Any:
         made = self._made.get((kind, name))
         if made is None:
             if name not in packed:
                 near = [known for known in packed if local(known) == local(name)]
                 hint = did_you_mean(name, near or packed)
                 raise ConfigurationError(f"the WSDL has no {kind.partition(' ')[0]} {name!r}", hint=hint)
-            made = self._made[kind, name] = unpack(packed[name], _NODES)
+            made = self._made[kind, name] = unpack(json.loads(packed[name]), _NODES)
         return made
 
     # --- what types inherit ------------------------------------------------------------------------------
@@ -273,40 +267,88 @@ class Model:
     @cached_property
     def _heads(self) -> dict[str, list[str]]:
         direct: dict[str, list[str]] = {}
-        for name, packed in self.packed_elements.items():
-            if packed.get("head"):
-                direct.setdefault(packed["head"], []).append(name)
+        for name, head in self.heads.items():
+            direct.setdefault(head, []).append(name)
         return {head: _closure(head, direct) for head in direct}
 
     # --- the file ----------------------------------------------------------------------------------------
 
+    @classmethod
+    def of(
+        cls,
+        digest: str,
+        types: Mapping[str, Type],
+        elements: Mapping[str, Element],
+        operations: Mapping[str, Mapping[str, Operation]],
+        ports: tuple[Port, ...],
+    ) -> Model:
+        """The model of these parts."""
+        return cls(
+            digest,
+            {name: _text(found) for name, found in types.items()},
+            {name: _text(element) for name, element in elements.items()},
+            {at: {name: _text(one) for name, one in known.items()} for at, known in operations.items()},
+            ports,
+            {name: element.head for name, element in elements.items() if element.head},
+        )
+
     def dump(self) -> bytes:
-        """The model as zlib-compressed JSON."""
-        content = {
+        """The model for a file: zlib over one line of JSON that says what follows, then the packed texts."""
+        index = {
             "version": VERSION,
             "digest": self.digest,
-            "types": self.packed_types,
-            "elements": self.packed_elements,
+            "types": {name: len(text) for name, text in self.packed_types.items()},
+            "elements": {name: len(text) for name, text in self.packed_elements.items()},
             "operations": self.packed_operations,
             "ports": pack(self.ports),
+            "heads": self.heads,
         }
-        return zlib.compress(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(), 6)
+        texts = "".join([*self.packed_types.values(), *self.packed_elements.values()])
+        return zlib.compress(f"{_json(index)}\n{texts}".encode(), 6)
 
     @classmethod
     def load(cls, file: bytes) -> Model:
         """The model that `dump` wrote. Raises `ValueError` for anything else, and for another version."""
         unzip = zlib.decompressobj()
         try:
-            content = json.loads(unzip.decompress(file, 256_000_000))
+            first, _, texts = unzip.decompress(file, _LARGEST).decode("utf-8").partition("\n")
+            index = json.loads(first)
         except (zlib.error, RecursionError) as error:
             raise ValueError(f"no model: {error}") from None
-        if not isinstance(content, dict) or content.get("version") != VERSION or not unzip.eof:
+        if not isinstance(index, dict) or index.get("version") != VERSION or not unzip.eof:
             raise ValueError("a model of another version, or not whole")
         try:
-            sections = content["types"], content["elements"], content["operations"]
-            return cls(content["digest"], *sections, unpack(content["ports"], _NODES))
-        except KeyError as error:
-            raise ValueError(f"a model that lacks the section {error}") from None
+            cut = _Cut(texts)
+            types, elements = cut.next(index["types"]), cut.next(index["elements"])
+            ports = unpack(index["ports"], _NODES)
+            return cls(index["digest"], types, elements, index["operations"], ports, index["heads"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"a model that lacks a section: {error}") from None
+
+
+class _Cut:
+    """Cuts texts that stand one after the other apart again."""
+
+    def __init__(self, texts: str) -> None:
+        self._texts = texts
+        self._at = 0
+
+    def next(self, lengths: Mapping[str, int]) -> dict[str, str]:
+        found = {}
+        for name, length in lengths.items():
+            found[name] = self._texts[self._at : self._at + length]
+            self._at += length
+        if self._at > len(self._texts):
+            raise ValueError("a model that ends early")
+        return found
+
+
+def _text(node: Any) -> str:
+    return _json(pack(node))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _closure(head: str, direct: Mapping[str, list[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as JSON values and back: ``{"is": class, field: value}``, fields at their default left out.
+"""Named tuples as JSON values and back: ``{"is": class, field: value}``, fields at their default left out.
 
 Types are taken from a closed set; anything else in a file is a `ValueError`, never an object.
 """
@@ -6,43 +6,33 @@ Types are taken from a closed set; anything else in a file is a `ValueError`, ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
-from functools import cache
 from typing import Any
 
 __all__ = ["pack", "unpack"]
 
+_NONE: Any = object()
+
 
 def pack(value: Any) -> Any:
-    """``value``, built of dataclasses, tuples, dicts by text and JSON scalars, as JSON values."""
-    if isinstance(value, tuple):
-        return [pack(item) for item in value]
-    if isinstance(value, dict):
-        return {key: pack(item) for key, item in value.items()}
-    if value is None or isinstance(value, str | int | float):
-        return value
-    made: Any = type(value)
-    kept = {name: getattr(value, name) for name, default in _defaults(made) if getattr(value, name) != default}
-    return {"is": made.__name__, **{name: pack(item) for name, item in kept.items()}}
+    """``value``, built of named tuples, tuples and JSON scalars, as JSON values."""
+    names = getattr(value, "_fields", None)
+    if names is not None:
+        defaults = value._field_defaults
+        fields = [(name, field) for name, field in zip(names, value, strict=True) if field != defaults.get(name, _NONE)]
+        return {"is": type(value).__name__, **{name: pack(field) for name, field in fields}}
+    return [pack(item) for item in value] if isinstance(value, tuple) else value
 
 
-def unpack(value: Any, types: Mapping[str, type]) -> Any:
-    """What `pack` was given; ``types`` are the dataclasses that may occur, by name."""
+def unpack(value: Any, types: Mapping[str, Any]) -> Any:
+    """What `pack` was given; ``types`` are the named tuples that may occur, by name."""
     if isinstance(value, list):
         return tuple(unpack(item, types) for item in value)
     if not isinstance(value, dict):
         return value
-    if "is" not in value:
-        return {key: unpack(item, types) for key, item in value.items()}
-    made = types.get(value["is"])
-    if made is None:
-        raise ValueError(f"an unknown kind of node: {value['is']!r}")
+    kind = str(value.get("is"))
+    if kind not in types:
+        raise ValueError(f"an unknown kind of node: {kind!r}")
     try:
-        return made(**{name: unpack(item, types) for name, item in value.items() if name != "is"})
+        return types[kind](**{name: unpack(item, types) for name, item in value.items() if name != "is"})
     except TypeError:
-        raise ValueError(f"a node of kind {value['is']!r} is not complete") from None
-
-
-@cache
-def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
-    return tuple((item.name, item.default if item.default is not MISSING else MISSING) for item in fields(kind))
+        raise ValueError(f"a node of kind {kind!r} is not complete") from None

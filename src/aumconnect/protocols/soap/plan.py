@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aumconnect.errors import ConfigurationError
 from aumconnect.protocols.soap.model import Simple
@@ -75,8 +75,7 @@ class Profile:
 # --- what the planner makes of it ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """Where a text comes from: the value under ``key``, or ``const``, which is written already."""
 
     path: str
@@ -85,8 +84,7 @@ class Value:
     const: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeNode:
+class AttributeNode(NamedTuple):
     """``listed``: cleared by its name in the list of fields to clear; in no other way."""
 
     name: str
@@ -95,8 +93,7 @@ class AttributeNode:
     listed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ElementNode:
+class ElementNode(NamedTuple):
     """An element with its text, or with its attributes and children.
 
     ``type`` is written as xsi:type. ``rows`` repeats it for a list, ``least`` and ``most`` times.
@@ -122,8 +119,7 @@ class ElementNode:
     clear: Literal["refuse", "nil", "empty", "list"] = "refuse"
 
 
-@dataclass(frozen=True, slots=True)
-class GroupNode:
+class GroupNode(NamedTuple):
     """``sequence``: all or none of these. ``choice``: at most one. ``some``: any. ``required``: at least one."""
 
     kind: Literal["sequence", "choice", "some"]
@@ -132,8 +128,7 @@ class GroupNode:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecordMark:
+class RecordMark(NamedTuple):
     """Here the records stand."""
 
     path: str = ""
@@ -179,7 +174,7 @@ class Plan:
             parts = json.loads(text)
             if parts.pop("version") != VERSION:
                 raise ValueError("another version")
-            plan = cls(**unpack(parts, _NODES))
+            plan = cls(**{name: unpack(part, _NODES) for name, part in parts.items()})
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise ConfigurationError(f"no SOAP plan: {error}", hint="make it again from the WSDL") from None
         if plan.digest != digest:

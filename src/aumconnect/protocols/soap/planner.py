@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal
 
 from aumconnect.errors import ConfigurationError
@@ -73,7 +72,7 @@ def make_block_plan(
     mistakes: list[str] = []
     root = grow(mapping, mistakes)
     planner = Planner(model, profile or Profile(), mistakes, encoded=False, clearable={})
-    node = planner.element(replace(model.element(element), least=1, most=1), root)
+    node = planner.element(model.element(element)._replace(least=1, most=1), root)
     _raise(mistakes, f"header {element!r}")
     assert node is not None
     return Plan(model.digest, element, soap, "", (RecordMark(),), node, _keys(root))
@@ -89,7 +88,7 @@ def _body(planner: Planner, body: Body, root: Branch, soap: str) -> tuple[Node, 
         return (ElementNode(body.wrapper, "", required=True, content=content, attributes=attributes),)
     if len(body.parts) != 1:
         raise ConfigurationError(f"a document/literal message of {len(body.parts)} parts cannot be written")
-    node = planner.element(replace(body.parts[0], least=1, most=1), root)
+    node = planner.element(body.parts[0]._replace(least=1, most=1), root)
     return () if node is None else (node,)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 from aumconnect._near import did_you_mean
@@ -68,23 +67,23 @@ class Planner:
         )
         node = self._filled(node, found, sent, branch)
         if branch.step.record:
-            self.record, self.most = replace(node, required=True), declared.most
+            self.record, self.most = node._replace(required=True), declared.most
             return RecordMark(branch.path)
         return node
 
     def _filled(self, node: ElementNode, element: Element, type: Type, branch: Branch) -> ElementNode:
         """``node`` with its text, or its children."""
         if branch.names:
-            return replace(node, names=tuple(self._clearable.items()), required=False)
+            return node._replace(names=tuple(self._clearable.items()), required=False)
         if type.simple is not None:
             return self._with_text(node, element, type.simple, branch)
         if type.array is not None:
-            return replace(node, content=self._array(type, branch), array=type.array)
+            return node._replace(content=self._array(type, branch), array=type.array)
         if branch.source is not None:
             names = ", ".join(local(child.name) for child in elements(self._model.content(type)))
             self.complain(f"{branch.path!r} holds elements, no text" + (f": {names[:200]}" if names else ""))
         content = self.content(type, branch, self._owners(element, type))
-        return replace(node, content=content)
+        return node._replace(content=content)
 
     def _with_text(self, node: ElementNode, element: Element, simple: Simple, branch: Branch) -> ElementNode:
         end = branch.end("#text") or branch
@@ -93,8 +92,8 @@ class Planner:
         if end.source is None:
             self.complain(f"{branch.path!r}: the text is not mapped; an attribute alone says nothing")
             return node
-        value = self._value(end, simple if element.fixed is None else replace(simple, choices=(element.fixed,)))
-        return replace(node, text=value, clear=self._clear_style(element, simple, end.source))
+        value = self._value(end, simple if element.fixed is None else simple._replace(choices=(element.fixed,)))
+        return node._replace(text=value, clear=self._clear_style(element, simple, end.source))
 
     def _clear_style(
         self, element: Element, simple: Simple, source: Field | Const
@@ -124,7 +123,7 @@ class Planner:
         """The element that is written: ``declared``, or one that may stand for it."""
         if branch.path and not branch.step.any and local(branch.step.name) != local(declared.name):
             name = self._model.substitutes(declared.name)[local(branch.step.name)]
-            return replace(self._model.element(name), least=declared.least, most=declared.most)
+            return self._model.element(name)._replace(least=declared.least, most=declared.most)
         if declared.abstract:
             others = self._model.substitutes(declared.name)
             self.complain(f"{branch.path!r} is abstract; {did_you_mean(local(declared.name), others)}")
@@ -173,7 +172,7 @@ class Planner:
             node = self.element(declared, branches[0])
             yield from () if node is None else (node,)
             return
-        optional = replace(declared, least=0)
+        optional = declared._replace(least=0)
         nodes = [self.element(optional, branch) for branch in branches]
         items = tuple(node for node in nodes if node is not None)
         yield GroupNode("some", branches[0].path, items, required=declared.least > 0)
@@ -201,7 +200,7 @@ class Planner:
         """An element in ``xsd:any``: a global one of the schemas, else text without a type."""
         name = branch.step.name
         if name in self._model.packed_elements:
-            return self.element(replace(self._model.element(name), least=0, most=None), branch, foreign=True)
+            return self.element(self._model.element(name)._replace(least=0, most=None), branch, foreign=True)
         text = qualified(XSD, "anySimpleType")
         return self.element(Element(name, text, least=0, most=None), branch, foreign=True)
 
@@ -268,4 +267,4 @@ def _may_be_empty(simple: Simple) -> bool:
 
 
 def _fixed(attribute: Attribute) -> Simple:
-    return attribute.simple if attribute.fixed is None else replace(attribute.simple, choices=(attribute.fixed,))
+    return attribute.simple if attribute.fixed is None else attribute.simple._replace(choices=(attribute.fixed,))

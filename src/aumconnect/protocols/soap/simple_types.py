@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from aumconnect.errors import ConfigurationError
@@ -52,7 +51,7 @@ class SimpleTypes:
         for child in node.iterchildren(_XS + "restriction", _XS + "list", _XS + "union"):
             kind = local(child.tag)
             if kind == "restriction":
-                return replace(self.narrowed(child, source, self._base(child, source)), name=name)
+                return self.narrowed(child, source, self._base(child, source))._replace(name=name)
             if kind == "list":
                 return Simple(name=name, items=self._item(child, source))
             return Simple(name=name, members=tuple(self._members(child, source)))
@@ -91,7 +90,7 @@ class SimpleTypes:
             changes["choices"] = tuple(choices)
         if patterns:
             changes["patterns"] = (*base.patterns, tuple(patterns))
-        return replace(base, bounds=tuple(bounds), **changes)
+        return base._replace(bounds=tuple(bounds), **changes)
 
     def _base(self, node: Any, source: Source) -> str | Simple:
         if node.get("base"):

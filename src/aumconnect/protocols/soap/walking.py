@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from aumconnect.protocols.soap.branches import Branch
@@ -117,8 +116,8 @@ def elements(particles: Iterable[Particle]) -> Iterator[Element]:
 def _free(particle: Particle) -> Particle:
     """A member of a repeated choice: any of them may stand any number of times."""
     if isinstance(particle, Element):
-        return replace(particle, least=0, most=None)
-    return replace(particle, least=0)
+        return particle._replace(least=0, most=None)
+    return particle._replace(least=0)
 
 
 def _may_be_absent(particle: Particle) -> bool:
