@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from aumconnect._clock import SYSTEM_CLOCK, SystemClock
 from aumconnect._limits import RateLimit, RetryBudget
-from aumconnect._plainly import plainly
+from aumconnect._plainly import naming_fields, plainly
 from aumconnect._pumps import Row, apump, pump
 from aumconnect._registry import connect
 from aumconnect._retry import RetryPolicy, retrying
@@ -174,22 +174,28 @@ class _Connection(NotPicklable):
         if not query.fields:
             schema = yield from self._described(query.object)
             query = Query(query.object, tuple(schema.fields), query.where, query.since, query.limit)
-        page: Page = yield from _able(self.connector, Reads, "read records").read(query, cursor)
+        read = _able(self.connector, Reads, "read records").read(query, cursor)
+        page: Page = yield from self._named_right(read, query.object, (*query.fields, *query.where))
         return page
+
+    def _named_right(self, exchange: Exchange[T], object: str, names: Sequence[str]) -> Exchange[T]:
+        if not isinstance(self.connector, Describes):
+            return exchange
+        return naming_fields(exchange, names, lambda: self._described(object))
 
     def _found(self, object: str, key: Mapping[str, Any], fields: Sequence[str]) -> Exchange[list[RemoteRecord]]:
         connector = _able(self.connector, ReadsByKey, "find records by key")
         schema = yield from self._schema_if_any(object)
         wanted = fields or tuple(key)
-        found: list[list[RemoteRecord]] = yield from connector.find(
-            object, tuple(key), [tuple(key.values())], wanted, schema
-        )
+        find = connector.find(object, tuple(key), [tuple(key.values())], wanted, schema)
+        found: list[list[RemoteRecord]] = yield from self._named_right(find, object, (*key, *wanted))
         return found[0]
 
     def _fetched(self, object: str, id: str, fields: Sequence[str]) -> Exchange[RemoteRecord | None]:
         connector = _able(self.connector, ReadsById, "read records by id")
         wanted = fields or tuple((yield from self._described(object)).fields)
-        found: list[RemoteRecord | None] = yield from connector.fetch(object, [id], wanted)
+        fetch = connector.fetch(object, [id], wanted)
+        found: list[RemoteRecord | None] = yield from self._named_right(fetch, object, wanted)
         return found[0]
 
     # --- writes ---
@@ -489,7 +495,8 @@ def _query(
 ) -> Query:
     if since is not None and since.tzinfo is None:
         raise ConfigurationError("since has no time zone", hint="give an aware datetime, for example datetime.now(UTC)")
-    return Query(object, tuple(fields or ()), dict(where or {}), since, limit)
+    names = (fields,) if isinstance(fields, str) else tuple(fields or ())
+    return Query(object, names, dict(where or {}), since, limit)
 
 
 def _ended(report: Report, engine: Engine, writing: Writing) -> Report:

@@ -252,6 +252,13 @@ def test_no_secret_is_ever_printed(desk: Desk) -> None:
     assert b"s3cret-canary" not in b"".join(path.read_bytes() for path in desk.folder.iterdir())
 
 
+def test_reading_an_unknown_field_names_the_near_one(desk: Desk) -> None:
+    code, told = desk.type("read crm Contact --field LstName")
+    assert code == 2
+    assert "Contact has no field 'LstName'" in told
+    assert "LastName" in told
+
+
 def test_runs_and_show_count_every_row(desk: Desk) -> None:
     desk.write("C-0,0.5,low", "C-1,,low", "C-99,0.5,low")
     desk.type("apply churn --yes")
