@@ -4,8 +4,10 @@ import copy
 import json
 import logging
 import pickle
+import sys
 import traceback
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
@@ -90,6 +92,16 @@ def test_a_variable_is_read_when_needed(monkeypatch):
 
     assert (first, secret.reveal()) == ("one", "two")
     assert repr(secret) == "Secret('env:AUM_TEST_SECRET')"
+
+
+def test_a_keyring_that_cannot_be_read_is_what_the_error_speaks_of(monkeypatch):
+    def locked(service: str, name: str) -> str:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_password=locked))
+    with pytest.raises(ConfigurationError, match=r"the keyring cannot be read \(RuntimeError\)") as caught:
+        reveal("keyring:crm/secret")
+    assert CANARY not in str(caught.value)
 
 
 def test_a_missing_variable_is_named(monkeypatch):

@@ -142,7 +142,13 @@ def _from_keyring(place: str) -> str:
     service, _, name = place.rpartition("/")
     if not service:
         raise ConfigurationError(f"keyring:{place} needs the form keyring:SERVICE/NAME")
-    text = keyring_module().get_password(service, name)
+    keyring = keyring_module()
+    try:
+        text = keyring.get_password(service, name)
+    except Exception as error:  # noqa: BLE001  (each backend has its own)
+        raise ConfigurationError(
+            f"the keyring cannot be read ({type(error).__name__})", hint="unlock it, or use env: or file: on a server"
+        ) from None
     if text is None:
         raise ConfigurationError(
             f"the keyring has no {name} under {service}", hint=f"store it with: keyring set {service} {name}"
