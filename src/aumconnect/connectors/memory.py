@@ -75,7 +75,10 @@ CAPABILITIES = Capabilities(
 
 
 class Memory(Connector):
-    """``memory://name``, or ``memory+http://127.0.0.1:8080`` for one that an emulator serves."""
+    """A plain system that exists only in this library, for tests and examples.
+
+    Its URL is ``memory://name``, or ``memory+http://127.0.0.1:8080`` for one that an emulator serves.
+    """
 
     name: ClassVar[str] = "memory"
 

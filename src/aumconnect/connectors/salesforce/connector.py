@@ -77,7 +77,7 @@ _HEADER_VALUE = re.compile(r"[ -~]+")
 
 @dataclass(frozen=True)
 class Salesforce(Connector):
-    """One organisation.
+    """One Salesforce organisation, through its REST API.
 
     ``url`` is the organisation's own domain (``acme.my.salesforce.com``, or just ``acme``), or ``login`` or
     ``test`` with a login that announces it. What a write sets in motion besides itself is a setting too, sent
