@@ -18,7 +18,7 @@ from matrix_org import Desk, counts, every_answer, organization, rows, scores, w
 from matrix_org import writes as writes_of
 
 import aumconnect as aum
-from aumconnect.auth import AccessToken, ClientCredentials, Password, RefreshToken
+from aumconnect.auth import AccessToken, ClientCredentials, FileTokenStore, Password, RefreshToken
 from aumconnect.client import Client
 from aumconnect.connectors.salesforce import Salesforce
 from aumconnect.testing import faults
@@ -122,6 +122,28 @@ def test_s11_p11_a_login_that_fails_shows_no_secret_even_with_locals(
     ears.hear(caught.value)
 
     assert all(urlsplit(request.url).hostname == "acme.my.salesforce.com" for request in fake.requests)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+def test_s11_p11_a_stored_refresh_token_is_not_shown_either(
+    fake: FakeSalesforce, ears: Ears, refusal: faults.Accident, tmp_path: Path
+) -> None:
+    """The newest token comes from the store, not from the settings; nobody sees it on the way."""
+    credential, fake.logins.rotates = RefreshToken(token=fake.logins.refresh_token(), id=fake.logins.consumer_key), True
+    store = FileTokenStore(tmp_path / "tokens")
+    for accident in (None, refusal):
+        client = Client(
+            Salesforce("acme"), auth=credential, transport=FakeTransport(fake), clock=fake.clock, token_store=store
+        )
+        fake.faults.each(lambda request, index, accident=accident: accident)  # type: ignore[misc]
+        try:
+            client.check()
+        except aum.AumconnectError as error:
+            ears.hear(error, client, store)
+    (tmp_path / "tokens").write_text("{}")
+    with pytest.raises(aum.AumconnectError) as caught:
+        client.check()
+    ears.hear(caught.value)
 
 
 @pytest.mark.parametrize("refusal", ["401", "400", "500", "lost", "unreachable", "html", "redirect"])
