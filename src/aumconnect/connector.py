@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from aumconnect._unguarded import unguarded
 from aumconnect.errors import ConfigurationError, ErrorClass
 from aumconnect.outcome import Outcome
 from aumconnect.schema import ObjectSchema
@@ -62,7 +63,7 @@ class Guarantee(StrEnum):
     """May duplicate; only with ``allow_duplicates``."""
 
 
-@dataclass(frozen=True, slots=True)
+@unguarded
 class Change:
     """One record to write: what the plan decided.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from aumconnect._unguarded import unguarded
 from aumconnect.errors import ErrorClass
 
 __all__ = ["NEEDS_ATTENTION", "Outcome", "Problem", "Status"]
@@ -47,7 +48,7 @@ class Problem:
     """The source column, where the row never left us."""
 
 
-@dataclass(frozen=True, slots=True)
+@unguarded
 class Outcome:
     """What became of the change ``ref``.
 

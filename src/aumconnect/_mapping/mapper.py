@@ -172,7 +172,7 @@ class Mapper:
                 key = (values.pop(key_slot),) if key_slot else self._take_key(values)
                 if constants:
                     values.update(constants)
-                add(_change(ref, values, key))
+                add(Change(ref, values, key))
             elif (partly := rows[ref - first_ref]) is not None:
                 self._end(ref, partly, self._finish(partly), mapped)
             else:
@@ -254,17 +254,3 @@ def _drop_older(mapped: Mapped, newest: Newest) -> None:
             mapped.skipped.append(Outcome(change.ref, Status.SKIPPED, key=change.key, reason=reason))
     if older:
         mapped.changes = [change for change in mapped.changes if change.ref not in older]
-
-
-_SETTERS = [vars(Change)[name].__set__ for name in ("ref", "values", "key", "id")]
-_set_ref, _set_values, _set_key, _set_id = _SETTERS
-
-
-def _change(ref: int, values: Values, key: Key) -> Change:
-    """``Change(ref, values, key)`` in half the time: a frozen dataclass looks up each attribute by name."""
-    made: Change = object.__new__(Change)
-    _set_ref(made, ref)
-    _set_values(made, values)
-    _set_key(made, key)
-    _set_id(made, None)
-    return made
