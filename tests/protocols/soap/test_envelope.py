@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from wsdls import SHOP
 from zeep.wsse.username import UsernameToken
 
 from aumconnect.errors import ConfigurationError
+from aumconnect.protocols import soap
 from aumconnect.protocols.soap.envelope import Encoded, Message, http_headers
 from aumconnect.protocols.soap.names import ENVELOPE
 from aumconnect.protocols.soap.planner import make_block_plan, make_plan
@@ -171,3 +174,28 @@ def test_addressing_says_where_and_what_and_which():
         ("To", "https://a.example/?x=1&y=2"),
     ]
     assert found[0].get(f"{{{ENVELOPE['1.1']}}}mustUnderstand") == "1"
+
+
+# --- the door --------------------------------------------------------------------------------------------
+
+
+def test_writing_needs_neither_zeep_nor_lxml(shop, tmp_path):
+    """Once a WSDL was seen, a process writes without an XML library."""
+    (tmp_path / "model").write_bytes(shop.dump())
+    script = f"""
+import sys
+from pathlib import Path
+from aumconnect.protocols.soap import Message, Model, make_plan
+model = Model.load(Path({str(tmp_path / "model")!r}).read_bytes())
+message = Message(make_plan(model, "save", {{"record[](Customer)/name": "name"}}))
+print(message.envelope(message.encode([(0, {{"name": "a"}})])[0]).count(b"<"), {{"zeep", "lxml"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["11", "set()"]
+
+
+def test_every_name_at_the_door_leads_somewhere():
+    assert all(getattr(soap, name).__name__ for name in soap.__all__)
+    with pytest.raises(AttributeError):
+        _ = soap.nothing

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
 import pytest
+import zeep.xsd
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from messages import Maker
@@ -14,10 +16,12 @@ from wsdls import DOCUMENTS
 
 from aumconnect.protocols.soap.documents import Documents
 from aumconnect.protocols.soap.envelope import Message
+from aumconnect.protocols.soap.plan import Profile
 from aumconnect.protocols.soap.planner import make_plan
 from aumconnect.protocols.soap.xml import parse
+from aumconnect.schema import CLEAR
 
-EXAMPLES = int(os.environ.get("AUMCONNECT_SOAP_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("AUMCONNECT_SOAP_EXAMPLES", "12"))
 OURS = ("shop.wsdl", "shop12.wsdl", "literal.wsdl", "encoded.wsdl")
 VENDORS = {
     "netsuite": ("netsuite/v2023_2", "netsuite.wsdl"),
@@ -97,3 +101,71 @@ def test_php_reads_ours_as_it_reads_zeeps(witnesses, data):
 
     assert heard[0] == heard[1]
     assert heard[0][0] != "refused"
+
+
+# --- what random messages do not have --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shop_witnesses(tmp_path_factory):
+    return Witnesses(Documents(DOCUMENTS), "shop.wsdl", tmp_path_factory.mktemp("shop"))
+
+
+def written(model, mapping, profile=None, **values):
+    message = Message(make_plan(model, "save", mapping, profile))
+    records, rejected = message.encode([(0, values)])
+    assert rejected == []
+    return message.envelope(records)
+
+
+def test_an_element_in_any_is_valid_and_reaches_php(shop_witnesses):
+    """T8: PHP hands the fragment on as text, without the envelope's prefixes."""
+    envelope = written(shop_witnesses.model, {"record[](Customer)/any:{urn:x}Thing": "thing"}, thing="4711")
+
+    [(name, arguments)] = shop_witnesses.php_arguments([envelope])
+
+    assert name == base64.b64encode(b"save").decode()
+    assert arguments[0]["record"]["any"]
+    assert shop_witnesses.invalid(envelope) is None
+    assert b"urn:x" in base64.b64decode(find_text(arguments[0]["record"]["any"]))
+
+
+def find_text(found):
+    return (
+        found
+        if isinstance(found, str)
+        else find_text(next(iter(found.values()) if isinstance(found, dict) else iter(found)))
+    )
+
+
+def test_nil_is_what_zeep_writes_too(shop_witnesses):
+    profile = Profile(clear="nil")
+    ours = written(shop_witnesses.model, {"record[](Customer)/note": "note"}, profile, note=CLEAR)
+    customer = shop_witnesses.client.get_type("{urn:shop:party}Customer")(note=zeep.xsd.Nil)
+
+    theirs = shop_witnesses.zeep_envelope(shop_witnesses.model.operation("save"), {"record": [customer]})
+
+    assert canonical(ours) == canonical(theirs)
+    assert shop_witnesses.invalid(ours) is None
+
+
+MUTANTS = {
+    "order": (b"<n3:name>a</n3:name><n3:score>1.5</n3:score>", b"<n3:score>1.5</n3:score><n3:name>a</n3:name>"),
+    "namespace": (b"<n3:name>a</n3:name>", b"<n1:name>a</n1:name>"),
+    "type": (b'"n3:Customer"', b'"n3:Supplier"'),
+    "value": (b"1.5", b"one"),
+    "unknown": (b"n3:score", b"n3:scores"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), MUTANTS.values(), ids=MUTANTS)
+def test_the_witnesses_notice(shop_witnesses, before, after):
+    """A witness that takes everything proves nothing."""
+    mapping = {"record[](Customer)/name": "n", "record[](Customer)/score": "s"}
+    envelope = written(shop_witnesses.model, mapping, n="a", s=1.5)
+    mutant = envelope.replace(before, after)
+
+    assert mutant != envelope
+    assert shop_witnesses.invalid(envelope) is None
+    assert shop_witnesses.invalid(mutant) is not None
+    assert canonical(mutant) != canonical(envelope)

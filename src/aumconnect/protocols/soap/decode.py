@@ -7,13 +7,13 @@ not mistaken for a row's own. ``href`` and ``ref`` (SOAP 1.1 §5.4.1; SOAP 1.2 p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import InvalidOperation
 from typing import Any
 
 from aumconnect.errors import ConfigurationError, ProtocolError
 from aumconnect.protocols.soap.model import Model
-from aumconnect.protocols.soap.names import ENCODING_12, XSI, local, qualified
+from aumconnect.protocols.soap.names import ENCODING_12, XSI, qualified
 from aumconnect.protocols.soap.reading import Found, find
 from aumconnect.protocols.soap.replies import Reply
 from aumconnect.protocols.soap.texts import reader
@@ -42,7 +42,7 @@ class Decoder:
         body = model.operation(operation, binding).output
         mistakes: list[str] = []
         top = find(model, body, rows, mistakes, rows=True) if rows else None
-        self._rows = tuple(rows.split("/")) if rows else ()
+        self._rows = _steps(rows.split("/")) if rows else ()
         self._encoded = body.encoded
         self._fields = {}
         for name, path in fields.items():
@@ -88,17 +88,16 @@ class _Message:
         self._ids: dict[str, Any] | None = None
 
     def at(self, element: Any, path: Sequence[str]) -> list[Any]:
-        """Every element at the end of ``path``."""
+        """Every element at the end of ``path``, whose steps are lxml's ``{*}name``."""
         found = [element]
         for step in path:
-            name = step.removesuffix("[]")
-            found = [self.follow(child) for parent in found for child in parent if local(child.tag) == name]
+            found = [child for parent in found for child in parent.iterchildren(step)]
+            if self._encoded:
+                found = [self._follow(child) for child in found]
         return found
 
-    def follow(self, element: Any) -> Any:
-        """The element itself or, in the SOAP encoding, the one it refers to."""
-        if not self._encoded:
-            return element
+    def _follow(self, element: Any) -> Any:
+        """The element itself or the one it refers to."""
         for _ in range(10):
             wanted = element.get(_REF) or element.get(_HREF, "")
             if not wanted.startswith("#") and _REF not in element.attrib:
@@ -128,18 +127,22 @@ _ABSENT: Any = object()
 Read = Callable[[_Message, Any], Any]
 
 
+def _steps(path: Iterable[str]) -> tuple[str, ...]:
+    return tuple("{*}" + step.removesuffix("[]") for step in path)
+
+
 def _reader(found: Found) -> Read:
     convert = reader(found.simple)
-    name, attribute, many = found.path, found.attribute, any(step.endswith("[]") for step in found.path)
+    path, attribute, many = _steps(found.path), found.attribute, any(step.endswith("[]") for step in found.path)
 
     def value(element: Any) -> Any:
         text = element.get(attribute) if attribute else _text(element)
         return text if text is None or text is _ABSENT else convert(text)
 
     def read(message: _Message, element: Any) -> Any:
-        elements = message.at(element, name)
+        elements = message.at(element, path)
         if not many and len(elements) > 1:
-            raise ProtocolError(f"{len(elements)} elements {local('/'.join(name))!r} where one is expected")
+            raise ProtocolError(f"{len(elements)} elements at {found.shown!r} where one is expected")
         try:
             values = [value(at) for at in elements]
         except (ValueError, InvalidOperation, OverflowError):

@@ -7,14 +7,13 @@ where its parent is written, and none where its parent is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from aumconnect.errors import ErrorClass
 from aumconnect.outcome import Problem
 from aumconnect.protocols.soap import escaping
-from aumconnect.protocols.soap.lexical import is_text, writer
+from aumconnect.protocols.soap.lexical import is_free, is_text, writer
 from aumconnect.protocols.soap.plan import AttributeNode, ElementNode, GroupNode, Node, Plan, RecordMark, Value
 from aumconnect.protocols.soap.prefixes import Prefixes
 from aumconnect.schema import CLEAR
@@ -107,36 +106,41 @@ def _content(nodes: tuple[Node, ...], prefixes: Prefixes, lead: tuple[str | Writ
 
 
 def _joined(items: list[str | Write]) -> Content:
-    items = list(_merged(items))
-    if all(isinstance(item, str) for item in items):
-        constant = (False, "".join(map(str, items)), None)
+    pairs, tail = _paired(items)
+    if not pairs:
+        constant = (False, tail, None)
         return lambda values: constant
 
     def write(values: Values) -> tuple[bool, str, str | None]:
         live, missing, parts = False, None, []
-        for item in items:
-            if isinstance(item, str):
-                parts.append(item)
-                continue
+        for lead, item in pairs:
+            parts.append(lead)
             text = item(values)
+            if text is None:
+                continue
             if isinstance(text, str):
                 live = True
                 parts.append(text)
-            elif text is not None:
+            else:
                 missing = missing or text.missing
                 parts.append(text.text)
+        parts.append(tail)
         return live, "".join(parts), missing
 
     return write
 
 
-def _merged(items: list[str | Write]) -> Iterator[str | Write]:
-    """Neighbouring constants as one."""
-    for constant, group in groupby(items, lambda item: isinstance(item, str)):
-        if constant:
-            yield "".join(map(str, group))
+def _paired(items: list[str | Write]) -> tuple[list[tuple[str, Write]], str]:
+    """Each closure with the constant text before it, and the constant text after the last."""
+    pairs: list[tuple[str, Write]] = []
+    lead = ""
+    for item in items:
+        if isinstance(item, str):
+            lead += item
         else:
-            yield from group
+            pairs.append((lead, item))
+            lead = ""
+    return pairs, lead
 
 
 def _constant(node: Node, prefixes: Prefixes) -> str | Write:
@@ -267,7 +271,11 @@ def _leaf(node: ElementNode, value: Value, prefixes: Prefixes) -> Write:
 def _text_of(value: Value, escape: Callable[[str], str]) -> Callable[[Any], str]:
     """From a value to the escaped text, every facet checked."""
     write = writer(value.simple)
-    return (lambda found: escape(write(found))) if is_text(value.simple) else write
+    if not is_text(value.simple):
+        return write
+    if is_free(value.simple):
+        return lambda found: escape(found if found.__class__ is str else write(found))
+    return lambda found: escape(write(found))
 
 
 def _cleared(node: ElementNode, prefixes: Prefixes) -> Callable[[], str | None]:

@@ -30,7 +30,7 @@ from aumconnect.protocols.soap.facets import checks
 from aumconnect.protocols.soap.model import Simple
 from aumconnect.schema import CLEAR
 
-__all__ = ["Write", "is_text", "plain", "writer"]
+__all__ = ["Write", "is_free", "is_text", "plain", "writer"]
 
 Write = Callable[[Any], str]
 
@@ -84,6 +84,11 @@ def writer(simple: Simple) -> Write:
 def is_text(simple: Simple) -> bool:
     """Whether values may hold characters that XML has another use for."""
     return bool(simple.members) or (simple.items or simple).base not in _HARMLESS
+
+
+def is_free(simple: Simple) -> bool:
+    """Whether any text is a value."""
+    return simple.base == "string" and not (simple.members or simple.items or checks(simple))
 
 
 def _checked(write: Write, simple: Simple) -> Write:
