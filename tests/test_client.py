@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ import pytest
 from annotated_types import Ge, Le
 
 import aumconnect as aum
+from aumconnect.events import ChunkSettled
 from aumconnect.testing import faults
 from aumconnect.testing.fakes.memory import FakeMemory
 from aumconnect.testing.transport import AsyncFakeTransport, FakeTransport
@@ -213,6 +215,24 @@ def test_when_one_is_throttled_nobody_sends_before_the_time_the_system_named(
     held = client._gate().admit(Request("GET", "https://test.invalid/objects"), fake.clock.now())
 
     assert held >= 7.0
+
+
+def test_an_interrupted_write_says_what_was_done(client: aum.Client, fake: FakeMemory) -> None:
+    settled = []
+
+    def stop(event: object) -> None:
+        if isinstance(event, ChunkSettled):
+            settled.append(event)
+            if len(settled) == 1:  # a second signal would end it at once
+                signal.raise_signal(signal.SIGINT)
+
+    client.on_event = stop
+    with pytest.raises(KeyboardInterrupt) as caught:
+        client.upsert(Score, [{"code": f"C-{n}", "score": 0.5} for n in range(5000)])
+
+    written = len(fake.tables()["Item"])
+    assert 0 < written < 5000
+    assert f"{written:,} created" in caught.value.__notes__[0]
 
 
 def test_a_misspelt_option_is_refused() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
@@ -334,11 +335,13 @@ class Client(_Connection):
         """Write rows: a Record class or an object's name, and anything that yields rows.
 
         Raises `ConfigurationError` with every problem that can be seen before the first row is sent. What goes
-        wrong later is in the `Report`: ``report.raise_for_errors()``.
+        wrong later is in the `Report`: ``report.raise_for_errors()``. Ctrl-C and SIGTERM finish what is in flight,
+        then pass, with the counts so far as a note.
         """
         writing = self.run(self._prepared(operation, what, rows, key))
         report, engine = Report(), self._engine_for(writing)
-        self.carry(engine, writing.rows(), on_outcomes=report.add)
+        with _accounted(report):
+            self.carry(engine, writing.rows(), on_outcomes=report.add)
         return _ended(report, engine, writing)
 
     def carry(
@@ -464,7 +467,8 @@ class AsyncClient(_Connection):
         """See `Client.write`. A cancellation finishes what is in flight, then passes."""
         writing = await self.run(self._prepared(operation, what, rows, key))
         report, engine = Report(), self._engine_for(writing)
-        await self.carry(engine, writing.rows(), on_outcomes=report.add)
+        with _accounted(report):
+            await self.carry(engine, writing.rows(), on_outcomes=report.add)
         return _ended(report, engine, writing)
 
     async def carry(
@@ -497,6 +501,16 @@ def _query(
         raise ConfigurationError("since has no time zone", hint="give an aware datetime, for example datetime.now(UTC)")
     names = (fields,) if isinstance(fields, str) else tuple(fields or ())
     return Query(object, names, dict(where or {}), since, limit)
+
+
+@contextmanager
+def _accounted(report: Report) -> Iterator[None]:
+    """Ctrl-C, a cancellation, or whatever else ends a write carries the account so far as a note (PEP 678)."""
+    try:
+        yield
+    except BaseException as end:
+        end.add_note(f"until then: {report.summary()}")
+        raise
 
 
 def _ended(report: Report, engine: Engine, writing: Writing) -> Report:
