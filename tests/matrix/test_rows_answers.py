@@ -141,6 +141,23 @@ def test_row_19_a_system_that_stays_down_is_left_alone(status: int) -> None:
     assert len(writes_of(fake)) <= 60  # of 50 chunks
 
 
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_row_19_a_system_that_answers_nothing_but_nonsense_is_left_alone(carried_out: bool) -> None:
+    """Every such answer leaves 200 rows in doubt; a few are enough to see that it goes on like this."""
+    fake = organization()
+    client = fake.client(settle_wait=0.0)
+    client.describe("Contact")
+    if carried_out:
+        every_answer(fake, with_body(b"{}"))
+    else:
+        fake.faults.write(1, faults.answer(200, {}), times=10**6)
+    report = client.insert("Contact", rows(10_000), key="Ext__c")
+
+    assert isinstance(report.stopped, aum.Unavailable)
+    assert (report.exit_code, report.total) == (75, 10_000)
+    assert len(writes_of(fake)) <= 40  # of 50 chunks
+
+
 BODIES = {
     "empty": b"",
     "byte order mark": b"\xef\xbb\xbf[]",

@@ -44,7 +44,7 @@ class Health:
         """A send of ``chunk`` ended with ``result``: what its exchange returned, or an exception."""
         error_class = result.error_class if isinstance(result, RequestRefused) else None
         self._pace(throttled=chunk.watch.throttled or error_class is ErrorClass.THROTTLED)
-        self._count_miss(missed=isinstance(result, TransportError) or error_class in IN_DOUBT)
+        self._count_miss(missed=isinstance(result, TransportError | ProtocolError) or error_class in IN_DOUBT)
         if chunk.watch.quota is not None and self._quota.spent(*chunk.watch.quota):
             self._books.halt(RateLimited("our share of the account's quota is used up"))
         if isinstance(result, Exception):
