@@ -274,3 +274,17 @@ def test_records_with_many_fields_are_read_one_below_the_other(desk: Desk) -> No
     _, shown = desk.type("read crm Contact --field LastName --limit 2")
     assert "Person 1" in shown
     assert "LastName: " not in shown
+
+
+def test_a_duplicate_that_nobody_mended_does_not_win_by_a_retry(desk: Desk) -> None:
+    """Alone in the file of rejects it has no rival any more; it stays rejected until somebody changes it."""
+    desk.write("C-0,0.1,low", "C-0,0.9,high")
+    desk.type("apply churn --yes")
+    desk.type("rejects churn -o fixme.csv")
+    code, told = desk.type("retry churn --from fixme.csv --yes")
+    assert (code, "1 rejected" in told, desk.value("C-0")) == (1, True, "0.1"), told
+
+    fixme = desk.folder / "fixme.csv"
+    fixme.write_text(fixme.read_text().replace("C-0,0.9", "C-1,0.9"))
+    code, told = desk.type("retry churn --from fixme.csv --yes")
+    assert (code, desk.value("C-0"), desk.value("C-1")) == (0, "0.1", "0.9"), told

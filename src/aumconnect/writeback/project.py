@@ -170,7 +170,8 @@ class Writeback:
         """A plan of only the rows of a mended file of rejects; rows written by a later run are left alone."""
         back = returned(path)
         record = self.show(back.run)
-        return self._plan(back.rows, Options(again=True, before=record.created))
+        mended = back.rows(Rejects(self._project.ledger, record))
+        return self._plan(mended, Options(again=True, before=record.created))
 
     # --- planning and applying -------------------------------------------------------------------------
 

@@ -11,9 +11,11 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aumconnect._mapping.convert import Unreadable
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import NEEDS_ATTENTION, Outcome
 from aumconnect.sources import Rows, rows
@@ -74,12 +76,22 @@ class Rejects:
         return {ROW: outcome.ref, RUN: self.run.id, STATUS: outcome.status.value, REASONS: reasons(outcome)}
 
 
+DUPLICATE = "duplicate_key"
+
+
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The rows of a mended file, and the run whose rejects they were."""
+    """A mended file, and the run whose rejects it held."""
 
     run: str
-    rows: Rows
+    file: Rows
+
+    def rows(self, rejects: Rejects) -> Rows:
+        """The rows to send. One that was rejected because another row has its key, and is as it was, stays rejected:
+        alone in this file it would win over the row that stood.
+        """
+        standing = {found.outcome.ref: found.row or {} for found in rejects if _is_duplicate(found.outcome)}
+        return Rows(lambda: map(partial(_mended, standing), self.file), _columns(self.file))
 
 
 def returned(path: str | Path) -> Returned:
@@ -94,7 +106,7 @@ def returned(path: str | Path) -> Returned:
             f"{path} is not a file of one run's rejects: it needs the column {RUN}",
             hint="write one with: aumconnect rejects NAME -o fixme.csv",
         )
-    return Returned(runs.pop(), Rows(lambda: map(_without_ours, found), _columns(found)))
+    return Returned(runs.pop(), found)
 
 
 def guarded(text: str) -> str:
@@ -125,8 +137,19 @@ def _columns(found: Rows) -> tuple[str, ...] | None:
     return tuple(name for name in found.columns if name not in OURS) if found.columns is not None else None
 
 
-def _without_ours(row: Any) -> Any:
-    return {name: value for name, value in row.items() if name not in OURS} if isinstance(row, Mapping) else row
+def _mended(standing: Mapping[int, Mapping[str, Any]], row: Any) -> Any:
+    if not isinstance(row, Mapping):
+        return row
+    plain = {name: value for name, value in row.items() if name not in OURS}
+    number = str(row.get(ROW))
+    before = standing.get(int(number)) if number.isdecimal() else None
+    if before is not None and all(_cell(before.get(name)) == _cell(value) for name, value in plain.items()):
+        return Unreadable(DUPLICATE, "another row has this key: mend this one, or take it out of the file")
+    return plain
+
+
+def _is_duplicate(outcome: Outcome) -> bool:
+    return any(problem.code == DUPLICATE for problem in outcome.problems)
 
 
 def _cell(value: Any) -> str:
