@@ -187,6 +187,8 @@ class Salesforce(Connector):
     def conflict_key(self, object: str, change: Change) -> Hashable | None:
         """The parent record, which the system locks while it writes its children (SF-6)."""
         parent = change.values.get(self.parents.get(object) or PARENTS.get(object, ""))
+        if parent is None:
+            return None
         if isinstance(parent, Reference):
             return (parent.object, parent.by, parent.value) if parent.value is not None else None
         return parent[:ID_LENGTH] if isinstance(parent, str) and parent else None

@@ -188,13 +188,14 @@ def _of_another(change: Change, result: Any) -> bool:
 
 
 def _outcome(operation: Operation, change: Change, result: Any) -> Outcome:
-    success = result.get("success") if isinstance(result, dict) else None
-    if success is True and isinstance(result.get("id"), str | None):
-        created = result.get("created") if operation is Operation.UPSERT else None
+    said: dict[str, Any] = result if isinstance(result, dict) else {}
+    success, named = said.get("success"), said.get("id")
+    if success is True and (named is None or isinstance(named, str)):
+        created = said.get("created") if operation is Operation.UPSERT else None
         status = _WRITTEN[operation, created if created is True or created is False else None]
-        return Outcome(change.ref, status, result.get("id") or change.id, change.key)
+        return Outcome(change.ref, status, named or change.id, change.key)
     if success is False:
-        return _no(change, row_problems(result.get("errors")))
+        return _no(change, row_problems(said.get("errors")))
     return Outcome(
         change.ref, Status.UNKNOWN, change.id, change.key, reason="the answer does not say what became of it"
     )
