@@ -398,6 +398,31 @@ def test_members_of_a_repeated_choice_may_all_stand():
     assert [child.text for child in Writer(model, "put", {"b": "b", "a": "a"})(a="x", b=1)] == ["x", "1"]
 
 
+def test_a_required_choice_of_the_message_itself_must_be_made():
+    """Its path is empty, and it is followed by constants: neither hides that it is missing."""
+    model = substituted(
+        "",
+        '<xs:element name="put"><xs:complexType><xs:sequence><xs:choice><xs:element name="a" type="xs:string"/>'
+        '<xs:element name="b" type="xs:int"/></xs:choice><xs:element name="c" nillable="true" type="xs:string"/>'
+        "</xs:sequence></xs:complexType></xs:element>",
+    )
+    write = Writer(model, "put", {"a": "a", "b": "b"}, Profile(nillable="nil"))
+
+    assert write.problem().code == "required"
+    assert [child.text for child in write(b=1)] == ["1", None]
+
+
+def test_a_required_child_cleared_in_the_list_is_missing(shop):
+    write = Writer(
+        shop,
+        "save",
+        {"record[](Supplier)/name": "name", "record[](Supplier)/@id": Const("1")},
+        Profile(clear_list="cleared/name"),
+    )
+
+    assert write.problem(name=CLEAR).code == "required"
+
+
 def test_a_fixed_value_is_sent_or_refused():
     model = substituted(
         "",

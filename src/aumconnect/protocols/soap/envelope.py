@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import Outcome
-from aumconnect.protocols.soap.encode import COUNT, RECORDS, Encoder, RecordRefused
+from aumconnect.protocols.soap.closures import RecordRefused
+from aumconnect.protocols.soap.encode import Encoder
 from aumconnect.protocols.soap.plan import Plan
+from aumconnect.protocols.soap.repeats import COUNT, RECORDS
 from aumconnect.wire import Headers
 
 __all__ = ["Encoded", "Message", "http_headers"]
