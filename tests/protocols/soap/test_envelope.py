@@ -15,6 +15,7 @@ from zeep.wsse.username import UsernameToken
 from aumconnect.errors import ConfigurationError
 from aumconnect.protocols import soap
 from aumconnect.protocols.soap.envelope import Encoded, Message, http_headers
+from aumconnect.protocols.soap.model_file import dump_model
 from aumconnect.protocols.soap.names import ENVELOPE
 from aumconnect.protocols.soap.planner import make_block_plan, make_plan
 from aumconnect.protocols.soap.security import addressing, username_token
@@ -181,12 +182,13 @@ def test_addressing_says_where_and_what_and_which():
 
 def test_writing_needs_neither_zeep_nor_lxml(shop, tmp_path):
     """Once a WSDL was seen, a process writes without an XML library."""
-    (tmp_path / "model").write_bytes(shop.dump())
+    (tmp_path / "model").write_bytes(dump_model(shop))
     script = f"""
 import sys
 from pathlib import Path
-from aumconnect.protocols.soap import Message, Model, make_plan
-model = Model.load(Path({str(tmp_path / "model")!r}).read_bytes())
+from aumconnect.protocols.soap import Message, make_plan
+from aumconnect.protocols.soap.model_file import load_model
+model = load_model(Path({str(tmp_path / "model")!r}).read_bytes())
 message = Message(make_plan(model, "save", {{"record[](Customer)/name": "name"}}))
 print(message.envelope(message.encode([(0, {{"name": "a"}})])[0]).count(b"<"), {{"zeep", "lxml"}} & set(sys.modules))
 """

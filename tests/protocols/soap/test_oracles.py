@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from pathlib import Path
 
@@ -124,10 +123,9 @@ def test_an_element_in_any_is_valid_and_reaches_php(shop_witnesses):
 
     [(name, arguments)] = shop_witnesses.php_arguments([envelope])
 
-    assert name == base64.b64encode(b"save").decode()
-    assert arguments[0]["record"]["any"]
+    assert name == "save"
     assert shop_witnesses.invalid(envelope) is None
-    assert b"urn:x" in base64.b64decode(find_text(arguments[0]["record"]["any"]))
+    assert "urn:x" in find_text(arguments[0]["record"]["any"])
 
 
 def find_text(found):

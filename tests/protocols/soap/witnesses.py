@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 import subprocess
 from functools import cached_property
@@ -97,7 +99,7 @@ class Witnesses:
             check=False,
         )
         assert done.returncode == 0, done.stderr + done.stdout
-        return json.loads(done.stdout)
+        return [without_prefix(heard) for heard in json.loads(done.stdout)]
 
 
 _PHP = """<?php
@@ -113,7 +115,7 @@ foreach (json_decode(stream_get_contents(STDIN)) as $envelope) {
     ob_start();
     try { $server->handle($envelope); } catch (Throwable $error) { }
     $said = ob_get_clean();
-    $heard[] = $anything->heard === null ? ['refused', $said] : unserialize_all($anything->heard);
+    $heard[] = $anything->heard === null ? ['refused', base64_encode($said)] : unserialize_all($anything->heard);
 }
 function unserialize_all($value) {
     if ($value instanceof SoapVar) { return ['var' => unserialize_all($value->enc_value)]; }
@@ -123,6 +125,16 @@ function unserialize_all($value) {
 }
 echo json_encode($heard, JSON_PRESERVE_ZERO_FRACTION | JSON_PARTIAL_OUTPUT_ON_ERROR);
 """
+
+
+def without_prefix(heard: Any) -> Any:
+    """PHP takes xsi:type for an attribute called ``type``: prefixes, which mean nothing, come off its values."""
+    if isinstance(heard, str):
+        text = base64.b64decode(heard).decode("latin-1") if heard != "refused" else heard
+        return re.sub(r"^ns?\d+:(?=\w+$)", "", text)
+    if isinstance(heard, dict):
+        return {key: without_prefix(value) for key, value in heard.items()}
+    return [without_prefix(value) for value in heard] if isinstance(heard, list) else heard
 
 
 def _within(root: Any, target: str) -> Any:

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from aumconnect.protocols.soap.documents import Documents
-from aumconnect.protocols.soap.model import VERSION, Model
+from aumconnect.protocols.soap.model import Model
+from aumconnect.protocols.soap.model_file import VERSION, dump_model, load_model
 
 __all__ = ["cached_model"]
 
@@ -22,12 +23,12 @@ def cached_model(documents: Documents, name: str, folder: Path) -> Model:
     """
     path = folder / f"{documents.held_digest()}-{_safe(name)}-{VERSION}.soap"
     with contextlib.suppress(OSError, ValueError, KeyError):
-        return Model.load(path.read_bytes())
+        return load_model(path.read_bytes())
     from aumconnect.protocols.soap.build import build
 
     model = build(documents, name)
     with contextlib.suppress(OSError):  # a cache that cannot be written is only slow
-        _write(path, model.dump())
+        _write(path, dump_model(model))
     return model
 
 

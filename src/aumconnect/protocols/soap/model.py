@@ -1,12 +1,11 @@
 """What a WSDL says, as plain values: types, elements, operations. Independent of any XML or WSDL library.
 
-Names are in Clark notation. A model is built once (`build`), kept on disk (`cache`), and read by the planner.
+Names are in Clark notation. A model is built once (`build`), kept on disk (`model_file`), and read by the planner.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,6 @@ from aumconnect.protocols.soap.names import local
 from aumconnect.protocols.soap.packing import pack, unpack
 
 __all__ = [
-    "VERSION",
     "AnyElement",
     "Attribute",
     "Body",
@@ -31,10 +29,6 @@ __all__ = [
     "Simple",
     "Type",
 ]
-
-VERSION = 1
-"""Of the serialised form; a file of another version is built anew."""
-_LARGEST = 256_000_000  # bytes of a file, unzipped
 
 
 class Simple(NamedTuple):
@@ -152,7 +146,7 @@ class Port(NamedTuple):
     address: str
 
 
-_NODES: Mapping[str, type] = {
+NODES: Mapping[str, type] = {
     kind.__name__: kind for kind in (Simple, Attribute, Element, AnyElement, Group, Type, Body, Operation, Port)
 }
 
@@ -214,7 +208,7 @@ class Model:
                 near = [known for known in packed if local(known) == local(name)]
                 hint = did_you_mean(name, near or packed)
                 raise ConfigurationError(f"the WSDL has no {kind.partition(' ')[0]} {name!r}", hint=hint)
-            made = self._made[kind, name] = unpack(json.loads(packed[name]), _NODES)
+            made = self._made[kind, name] = unpack(json.loads(packed[name]), NODES)
         return made
 
     # --- what types inherit ------------------------------------------------------------------------------
@@ -271,8 +265,6 @@ class Model:
             direct.setdefault(head, []).append(name)
         return {head: _closure(head, direct) for head in direct}
 
-    # --- the file ----------------------------------------------------------------------------------------
-
     @classmethod
     def of(
         cls,
@@ -292,63 +284,9 @@ class Model:
             {name: element.head for name, element in elements.items() if element.head},
         )
 
-    def dump(self) -> bytes:
-        """The model for a file: zlib over one line of JSON that says what follows, then the packed texts."""
-        index = {
-            "version": VERSION,
-            "digest": self.digest,
-            "types": {name: len(text) for name, text in self.packed_types.items()},
-            "elements": {name: len(text) for name, text in self.packed_elements.items()},
-            "operations": self.packed_operations,
-            "ports": pack(self.ports),
-            "heads": self.heads,
-        }
-        texts = "".join([*self.packed_types.values(), *self.packed_elements.values()])
-        return zlib.compress(f"{_json(index)}\n{texts}".encode(), 6)
-
-    @classmethod
-    def load(cls, file: bytes) -> Model:
-        """The model that `dump` wrote. Raises `ValueError` for anything else, and for another version."""
-        unzip = zlib.decompressobj()
-        try:
-            first, _, texts = unzip.decompress(file, _LARGEST).decode("utf-8").partition("\n")
-            index = json.loads(first)
-        except (zlib.error, RecursionError) as error:
-            raise ValueError(f"no model: {error}") from None
-        if not isinstance(index, dict) or index.get("version") != VERSION or not unzip.eof:
-            raise ValueError("a model of another version, or not whole")
-        try:
-            cut = _Cut(texts)
-            types, elements = cut.next(index["types"]), cut.next(index["elements"])
-            ports = unpack(index["ports"], _NODES)
-            return cls(index["digest"], types, elements, index["operations"], ports, index["heads"])
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"a model that lacks a section: {error}") from None
-
-
-class _Cut:
-    """Cuts texts that stand one after the other apart again."""
-
-    def __init__(self, texts: str) -> None:
-        self._texts = texts
-        self._at = 0
-
-    def next(self, lengths: Mapping[str, int]) -> dict[str, str]:
-        found = {}
-        for name, length in lengths.items():
-            found[name] = self._texts[self._at : self._at + length]
-            self._at += length
-        if self._at > len(self._texts):
-            raise ValueError("a model that ends early")
-        return found
-
 
 def _text(node: Any) -> str:
-    return _json(pack(node))
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(pack(node), separators=(",", ":"), ensure_ascii=False)
 
 
 def _closure(head: str, direct: Mapping[str, list[str]]) -> list[str]:
