@@ -153,11 +153,12 @@ class RunJournal:
                 self._count(outcome.ref, outcome.status)
         else:
             self.counts.update(found)
+        if Status.UNKNOWN in found:
+            outcomes = [outcome for outcome in outcomes if outcome.status is not Status.UNKNOWN]
+        all_folded = FOLDED.issuperset(found)  # asked once a chunk: hashing an enum member is slow
         for outcome in outcomes:
-            if outcome.status is Status.UNKNOWN:
-                continue
             row = self._flying.pop(outcome.ref, None)
-            if row is not None and outcome.status in FOLDED:
+            if row is not None and (all_folded or outcome.status in FOLDED):
                 self._waiting.append(Written(row.stamp, outcome.status, outcome.id, rejection_of(outcome)))
 
     def _count(self, ref: int, status: Status) -> None:

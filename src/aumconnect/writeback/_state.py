@@ -100,10 +100,10 @@ def fold(connection: Connection, scope: int, layout: int, at: float, schema: byt
     """Bring outcomes into the state, in the order of their keys: neighbours share a page."""
     written, rejected = [], []
     for (key, payload, scored_at, digests), status, remote_id, rejection in sorted(rows):
-        if status == Status.REJECTED:
+        if status is Status.REJECTED:
             rejected.append((scope, key, payload + schema, rejection))
         else:
-            written.append((scope, key, remote_id, payload, layout, digests, scored_at, status.value, at, None, None))
+            written.append((scope, key, remote_id, payload, layout, digests, scored_at, str(status), at, None, None))
     save_tuples(connection, t.state, ("scope", "key", *_COLUMNS), written)
     save_tuples(connection, t.state, ("scope", "key", "rejected", "rejection"), rejected)
 
