@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aumconnect.auth import AccessToken, ClientCredentials, Credential, JWTBearer, Password, RefreshToken, Secret
     from aumconnect.client import AsyncClient, Client
     from aumconnect.connector import Account, Connector, Guarantee, Operation
-    from aumconnect.connectors.salesforce import Salesforce
+    from aumconnect.connectors.salesforce import Adopted, Salesforce
     from aumconnect.errors import (
         AumconnectError,
         AuthenticationError,
@@ -38,7 +38,7 @@ _HOMES = {
     "aumconnect.auth": "AccessToken ClientCredentials Credential JWTBearer Password RefreshToken Secret",
     "aumconnect.client": "AsyncClient Client",
     "aumconnect.connector": "Account Connector Guarantee Operation",
-    "aumconnect.connectors.salesforce": "Salesforce",
+    "aumconnect.connectors.salesforce": "Adopted Salesforce",
     "aumconnect.errors": (
         "AumconnectError AuthenticationError ConfigurationError ErrorClass GuardTripped LedgerError ProtocolError"
         " RateLimited RecordsFailed TransportError Unavailable UnknownConnector"
@@ -56,6 +56,7 @@ __all__ = [
     "CLEAR",
     "AccessToken",
     "Account",
+    "Adopted",
     "AsyncClient",
     "AumconnectError",
     "AuthenticationError",

@@ -104,7 +104,9 @@ class Writing:
 
     def notes(self) -> list[str]:
         """What a reader of the report should know that no count says."""
-        found = [f"{count:,} × {field} had no value" for field, count in self.mapper.missing.most_common()]
+        clears = {column.field for column in self.mapper.mapping.columns if column.missing == "clear"}
+        said = {True: "had no value and was cleared", False: "had no value and was left alone"}
+        found = [f"{count:,} × {field} {said[field in clears]}" for field, count in self.mapper.missing.most_common()]
         if self.mapper.path == "model":
             found.append(f"rows were validated one by one: {self.mapper.why}")
         return found

@@ -8,7 +8,8 @@ AumconnectError
 ├── RateLimited                       wait until ``retry_at``, then go on
 ├── Unavailable                       the system is down or out of reach; try later
 ├── ProtocolError                     the system answered nonsense, or against its contract; report it
-├── LedgerError                       the ledger is damaged, missing, newer, or held by another run
+├── LedgerError                       the ledger is damaged, missing, newer, or was taken over
+│   └── RunInProgress                   another run of this writeback is under way; try later
 ├── RecordsFailed                     raised only by ``Report.raise_for_errors()``
 ├── RequestRefused                    one answer that `Connector.classify` calls an error (see there)
 └── TransportError                    one request that got no answer; ``sent`` says if it may have arrived
@@ -36,6 +37,7 @@ __all__ = [
     "RateLimited",
     "RecordsFailed",
     "RequestRefused",
+    "RunInProgress",
     "TransportError",
     "Unavailable",
     "UnknownConnector",
@@ -133,9 +135,15 @@ class ProtocolError(AumconnectError):
 
 
 class LedgerError(AumconnectError):
-    """The ledger cannot be trusted, or belongs to another run just now."""
+    """The ledger cannot be trusted, or this run has lost its right to write."""
 
     exit_code = 3
+
+
+class RunInProgress(LedgerError):
+    """Another run holds the writeback just now; nothing was done."""
+
+    exit_code = 75
 
 
 class RecordsFailed(AumconnectError):

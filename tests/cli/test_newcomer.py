@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Desk, crm
+from desk import Desk, crm
 
 from aumconnect.testing import faults
 from aumconnect.testing.emulator import serve
@@ -288,3 +288,35 @@ def test_a_duplicate_that_nobody_mended_does_not_win_by_a_retry(desk: Desk) -> N
     fixme.write_text(fixme.read_text().replace("C-0,0.9", "C-1,0.9"))
     code, told = desk.type("retry churn --from fixme.csv --yes")
     assert (code, desk.value("C-0"), desk.value("C-1")) == (0, "0.1", "0.9"), told
+
+
+def test_init_asks_for_a_key_rather_than_write_a_job_that_cannot_run(desk: Desk) -> None:
+    (desk.folder / "odd.csv").write_text("who;score\nC-0;0.5\n", encoding="utf-8")
+    before = (desk.folder / "aumconnect.toml").read_text()
+    code, told = desk.type("init crm:Contact odd.csv --delimiter ;")
+    assert (code, "--key FIELD=COLUMN" in told) == (2, True), told
+    assert (desk.folder / "aumconnect.toml").read_text() == before
+
+    code, told = desk.type("init crm:Contact odd.csv --delimiter ; --key Customer_Id__c=who")
+    assert code == 0, told
+    code, told = desk.type("apply odd --yes")
+    assert (code, desk.value("C-0")) == (0, "0.5"), told
+
+
+def test_a_mistake_with_json_is_json(desk: Desk) -> None:
+    code, told = desk.type("plan chrun --json")
+
+    assert (code, json.loads(told)["error"]["exit_code"]) == (2, 2)
+
+
+def test_a_run_nobody_made_is_wrong_usage(desk: Desk) -> None:
+    code, told = desk.type("show churn --run nope")
+
+    assert (code, "aumconnect runs" in told) == (2, True)
+
+
+def test_a_key_that_is_not_there_is_told(desk: Desk) -> None:
+    code, told = desk.type("apply churn --yes --only C-1 --only C-99")
+
+    assert (code, "'C-99'" in told) == (0, True)
+    assert desk.fake.commits["Contact", "C-1"] >= 1

@@ -34,14 +34,13 @@ def test_columns_find_their_fields_and_the_unique_one_is_the_key() -> None:
 
 
 def test_a_column_named_by_a_part_of_the_field_is_enough() -> None:
-    assert {"Churn_Score__c": "score", "Churn_Band__c": "band"} == propose(CONTACT, ["score", "band", "noise"]).fields
+    assert propose(CONTACT, ["score", "band", "noise"]).fields == {"Churn_Score__c": "score", "Churn_Band__c": "band"}
 
 
 def test_a_column_that_repeats_itself_is_no_key() -> None:
     found = propose(CONTACT, ["customer_id"], [{"customer_id": "same"}] * 20)
 
     assert found.key is None
-    assert "# key" in found.to_toml("job", source="a.csv", to="crm:Contact")
 
 
 def test_what_cannot_be_written_is_not_proposed() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aumconnect.errors import AumconnectError
 
 __all__ = ["main", "run"]
 
@@ -28,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="aumconnect", standalone_mode=False)
     except AumconnectError as error:
-        return _tell(error)
+        return _tell(error, json="--json" in arguments)
     except _usage_errors() as error:
         error.show()
         return int(error.exit_code)
@@ -48,9 +51,13 @@ def _usage_errors() -> Any:
     return BadParameter.__mro__[2]
 
 
-def _tell(error: Exception) -> int:
-    hint = getattr(error, "hint", None)
-    sys.stderr.write(f"error: {getattr(error, 'message', error)}\n")
-    if hint:
-        sys.stderr.write(f"  hint: {hint}\n")
-    return int(getattr(error, "exit_code", 1))
+def _tell(error: AumconnectError, *, json: bool) -> int:
+    if json:
+        from aumconnect.cli import _show
+
+        _show.value({"error": {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}})
+        return error.exit_code
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"  hint: {error.hint}\n")
+    return error.exit_code

@@ -79,8 +79,10 @@ def apply(
             _tell_plan(found, 0 if yes else ROWS_SHOWN)
         if found.changes and not found.tripped and not (yes or _agreed(found, limit)):
             found.discard()
-            raise typer.Exit(2)
+            raise typer.Exit(1)
         report = _carried(found, limit, only, override or (), wait=wait, quiet=json)
+        if only:
+            _note_absent(found, only, report)
         _tell(report, writeback, json=json)
     raise typer.Exit(report.exit_code)
 
@@ -91,9 +93,11 @@ def _agreed(found: Plan, limit: int | None) -> bool:
         return False
     count = min(found.changes, limit) if limit is not None else found.changes
     sandbox = " (a sandbox)" if found.account.sandbox else ""
-    return typer.confirm(
-        f"\nWrite {count:,} records to {found.account.name or found.account.identity}{sandbox}?", err=True
-    )
+    where = found.account.name or found.account.identity
+    if typer.confirm(f"\nWrite {count:,} records to {where}{sandbox}?", err=True):
+        return True
+    sys.stderr.write("nothing was written\n")
+    return False
 
 
 def _carried(
@@ -109,6 +113,11 @@ def _carried(
         if found.report is None:
             raise
         return found.report
+
+
+def _note_absent(found: Plan, only: Sequence[str], report: Report) -> None:
+    planned = {_key(row.key) for row in found.rows()}
+    report.notes += [f"nothing was to be written for the key {key!r}" for key in only if key not in planned]
 
 
 def runs(
@@ -203,7 +212,7 @@ def retry(
             _tell_plan(found, 0 if yes else ROWS_SHOWN)
         if found.changes and not found.tripped and not (yes or _agreed(found, None)):
             found.discard()
-            raise typer.Exit(2)
+            raise typer.Exit(1)
         report = _carried(found, None, None, override or (), wait=False, quiet=json)
         _tell(report, writeback, json=json)
     raise typer.Exit(report.exit_code)

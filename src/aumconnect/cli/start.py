@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aumconnect.cli import _show
 from aumconnect.cli._options import DEFAULT_FILE, AuthOption, File, Json
+from aumconnect.connector import Operation
 
 if TYPE_CHECKING:
     from aumconnect.auth import Credential
     from aumconnect.schema import ObjectSchema
+    from aumconnect.writeback.propose import Proposal
 
 __all__ = ["demo", "emulator", "init"]
 
@@ -40,51 +43,90 @@ def init(
     name: Annotated[
         str | None, typer.Option("--name", help="The writeback's name; default: from the source's file name.")
     ] = None,
-    operation: Annotated[str, typer.Option("--operation", help="update, upsert, insert or delete.")] = "update",
+    operation: Annotated[Operation, typer.Option("--operation", help="What to do with the rows.")] = Operation.UPDATE,
+    key: Annotated[str | None, typer.Option("--key", help="By which field, from which column: FIELD=COLUMN.")] = None,
+    delimiter: Annotated[str, typer.Option("--delimiter", help="Of a CSV source.")] = ",",
     file: File = DEFAULT_FILE,
     json: Json = False,
 ) -> None:
-    """Write a job file from what the system describes and a sample of the source."""
-    from itertools import islice
-
-    from aumconnect.errors import ConfigurationError
-    from aumconnect.sources import rows
+    """Write a job file from a first look at both ends."""
     from aumconnect.writeback.propose import propose
+
+    connection, job = _names(target, name, source)
+    columns, sample = _sample(source, delimiter)
+    text = _opened(file, connection, job, url, auth)
+    schema = _described(connection, target.partition(":")[2], url, auth, file)
+    proposal = propose(schema, columns, sample, key=_key(key))
+    _need_key(proposal, schema, columns, operation)
+    where = {"source": _relative(source, file), "to": target, "operation": operation.value, "delimiter": delimiter}
+    file.write_text(f"{text.rstrip()}\n\n{proposal.to_toml(job, **where)}".lstrip(), encoding="utf-8")
+    found = {"file": str(file), "writeback": job, "key": proposal.key, "fields": dict(proposal.fields)}
+    if json:
+        _show.value(found | {"unmatched": proposal.unmatched})
+        return
+    left = f", {len(proposal.unmatched)} columns left out" if proposal.unmatched else ""
+    _show.lines(f"wrote {file}: writeback {job!r}, {len(proposal.fields)} fields matched{left}")
+    _show.lines(f"next: aumconnect plan {job}" + ("" if file == DEFAULT_FILE else f" --file {file}"))
+
+
+def _names(target: str, name: str | None, source: Path) -> tuple[str, str]:
+    """The connection and the writeback."""
+    from aumconnect.errors import ConfigurationError
 
     connection, colon, kind = target.partition(":")
     if not colon or not kind:
         raise ConfigurationError(f"{target!r} is not connection:Object", hint="write for example crm:Contact")
-    sample = [row for row in islice(rows(source), 200) if isinstance(row, dict)]
+    return connection, name or re.sub(r"[^A-Za-z0-9_-]", "_", source.stem)
+
+
+def _sample(source: Path, delimiter: str) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns and the first rows that can be read."""
+    from itertools import islice
+
+    from aumconnect.errors import ConfigurationError
+    from aumconnect.sources import rows
+
+    first = list(islice(rows(source, delimiter=delimiter), 200))
+    sample = [row for row in first if isinstance(row, dict)]
     if not sample:
-        raise ConfigurationError(f"{source} has no rows", hint="a sample is needed to guess the mapping")
-    text = file.read_text() if file.exists() else ""
-    if f"[connections.{connection}]" not in text:
-        text += _connection(connection, url, auth)
-    job = name or re.sub(r"[^A-Za-z0-9_-]", "_", source.stem)
+        why = f"no row of {source} can be read: {first[0].message}" if first else f"{source} has no rows"
+        raise ConfigurationError(why, hint="a sample is needed to guess the mapping")
+    return list(sample[0]), sample
+
+
+def _opened(file: Path, connection: str, job: str, url: str | None, auth: str | None) -> str:
+    """The job file so far, with the connection in it."""
+    from aumconnect.errors import ConfigurationError
+
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
     if f"[writebacks.{job}]" in text:
         raise ConfigurationError(f"{file} has a writeback {job!r} already", hint="choose another with --name")
-    schema = _described(connection, kind, url, auth, file)
-    proposal = propose(schema, list(sample[0]), sample)
-    tables = proposal.to_toml(job, source=_relative(source, file), to=target, operation=operation)
-    file.write_text(f"{text.rstrip()}\n\n{tables}".lstrip())
-    if json:
-        _show.value(
-            {
-                "file": str(file),
-                "writeback": job,
-                "key": proposal.key,
-                "fields": dict(proposal.fields),
-                "unmatched": proposal.unmatched,
-            }
-        )
+    if f"[connections.{connection}]" not in text:
+        return text + _connection(connection, url, auth)
+    if url or auth:
+        raise ConfigurationError(f"{file} has the connection {connection!r} already", hint="leave --url and --auth out")
+    return text
+
+
+def _key(said: str | None) -> tuple[str, str] | None:
+    if said is None:
+        return None
+    field, equals, column = said.partition("=")
+    if not (field and equals and column):
+        raise typer.BadParameter(f"{said!r} is not FIELD=COLUMN", param_hint="--key")
+    return field, column
+
+
+def _need_key(proposal: Proposal, schema: ObjectSchema, columns: Sequence[str], operation: Operation) -> None:
+    from aumconnect.errors import ConfigurationError
+
+    if proposal.key is not None or operation is Operation.INSERT:
         return
-    _show.lines(
-        f"wrote {file}: writeback {job!r}, {len(proposal.fields)} fields matched, "
-        f"{len(proposal.unmatched)} columns left out"
+    fit = [name for name, field in schema.fields.items() if field.unique or field.matchable]
+    raise ConfigurationError(
+        f"no column looks like a key of {schema.name}; the columns are {', '.join(columns)}",
+        hint=f"say which: --key FIELD=COLUMN, where FIELD is one of {', '.join(fit) or 'its fields'}",
     )
-    if proposal.key is None:
-        _show.lines("no key was found: choose one in the file before you plan")
-    _show.lines(f"next: aumconnect plan {job}" + ("" if file == DEFAULT_FILE else f" --file {file}"))
 
 
 def _described(connection: str, kind: str, url: str | None, auth: str | None, file: Path) -> ObjectSchema:

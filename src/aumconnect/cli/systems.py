@@ -40,8 +40,13 @@ def opened(
         with Client(where, auth=credential_from(dict(pairs(auth))) if auth else None) as client:
             yield client
         return
+    from aumconnect.errors import ConfigurationError
     from aumconnect.writeback import Project
 
+    if auth:
+        raise ConfigurationError(
+            f"{where!r} is a connection of {file}, which says how to log in", hint="leave --auth out"
+        )
     with Project(file, env=env) as project, project.client(where) as client:
         yield client
 
@@ -82,7 +87,8 @@ def check(
     if json:
         _show.value(found)
     else:
-        _show.table(("", ""), [(name, cell) for name, cell in found.items() if cell is not None])
+        sandbox = {True: "yes", False: "no", None: ""}[account.sandbox]
+        _show.table(("", ""), [(name, cell) for name, cell in (found | {"sandbox": sandbox}).items() if cell])
 
 
 def describe(

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, func, select, update
 
-from aumconnect.errors import LedgerError
+from aumconnect.errors import LedgerError, RunInProgress
 from aumconnect.writeback import _tables as t
 from aumconnect.writeback._crash import hook
 from aumconnect.writeback._database import Database, change, keep
@@ -136,7 +136,7 @@ class Lease:
             return
         other = Owner(**json.loads(held.owner))
         if not other.is_dead():
-            raise LedgerError(
+            raise RunInProgress(
                 f"{self.writeback!r} is held by {other} (run {held.run or 'not yet started'})",
                 hint=f"wait for it to end; should its machine be gone, the lease ends in {held.expires - now:.0f} s",
             )

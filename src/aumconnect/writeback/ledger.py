@@ -19,7 +19,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Select, Table, delete, func, select, update
 
 from aumconnect._clock import SYSTEM_CLOCK, Clock
-from aumconnect.errors import LedgerError
+from aumconnect.errors import ConfigurationError
 from aumconnect.outcome import Outcome
 from aumconnect.writeback import _tables as t
 from aumconnect.writeback._attention import Rejected, read_attention, save_attention
@@ -214,7 +214,7 @@ class Ledger:
     def run(self, run: str) -> RunRecord:
         found = self._database.row(_runs().where(t.run.c.id == run))
         if found is None:
-            raise LedgerError(f"the ledger knows no run {run!r}")
+            raise ConfigurationError(f"the ledger knows no run {run!r}", hint="aumconnect runs lists them")
         return _record(found)
 
     def runs(self, writeback: str | None = None, *, most: int = 100, planned: bool = False) -> list[RunRecord]:

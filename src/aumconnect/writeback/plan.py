@@ -190,7 +190,8 @@ class Plan:
             f"{f.severity}: {f.field}: {f.message}" + (f" ({f.hint})" if f.hint else "") for f in summary.findings
         ]
         found.append(f"compared with {summary.compared_with}")
-        found.append(f"applying takes {summary.requests:,} requests or more{_allowance(summary.quota)}")
+        cost = f"{summary.requests:,} requests or more" if summary.requests else "no request"
+        found.append(f"applying takes {cost}{_allowance(summary.quota)}")
         found.append(f"guarantee: {summary.guarantee.value}; settle time {summary.settle_time:.0f} s")
         found += [f"{name}: {value}" for name, value in summary.side_effects.items()]
         return [*found, *summary.notes]

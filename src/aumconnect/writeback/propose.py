@@ -31,27 +31,43 @@ class Proposal:
     unmatched: tuple[str, ...]
     """columns without a likely field"""
 
-    def to_toml(self, name: str, *, source: str, to: str, operation: str = "update") -> str:
+    def to_toml(self, name: str, *, source: str, to: str, operation: str = "update", delimiter: str = ",") -> str:
         """The ``[writebacks.<name>]`` tables of a job file."""
         lines = [f"[writebacks.{_bare(name)}]", f"source = {toml_string(source)}", f"to = {toml_string(to)}"]
         lines.append(f"operation = {toml_string(operation)}")
+        if delimiter != ",":
+            lines.append(f"delimiter = {toml_string(delimiter)}")
         if self.key:
             lines.append(f"key = {{ {_bare(self.key[0])} = {toml_string(self.key[1])} }}")
-        else:
-            lines.append('# key = { External_Id__c = "customer_id" }   # no unique field matched a column: choose one')
         lines += ['on_human_edit = "skip"', "", f"[writebacks.{_bare(name)}.fields]"]
         lines += [f"{_bare(field)} = {toml_string(column)}" for field, column in self.fields.items()]
         lines += [f"# ? = {toml_string(column)}   # no field looks like it" for column in self.unmatched]
-        lines += ["", f"[writebacks.{_bare(name)}.guards]", 'changed = "20 %"', 'cleared = "1 %"', 'rejected = "10 %"']
+        lines += [
+            "",
+            f"[writebacks.{_bare(name)}.guards]",
+            'cleared = "1 %"',
+            'rejected = "10 %"',
+            'unmatched = "10 %"',
+        ]
+        lines.append('# changed = "20 %"   # for scores that move little from one run to the next')
         return "\n".join(lines) + "\n"
 
 
-def propose(schema: ObjectSchema, columns: Sequence[str], sample: Iterable[Mapping[str, Any]] = ()) -> Proposal:
-    """Match columns with fields that can be written, best first, each used once."""
+def propose(
+    schema: ObjectSchema,
+    columns: Sequence[str],
+    sample: Iterable[Mapping[str, Any]] = (),
+    *,
+    key: tuple[str, str] | None = None,
+) -> Proposal:
+    """Match columns with fields that can be written, best first, each used once.
+
+    ``key`` is (field, column) where it is known already.
+    """
     rows = list(sample)
     writable = {name: field for name, field in schema.fields.items() if field.updateable or field.createable}
     keys = {name: field for name, field in schema.fields.items() if field.unique or field.matchable}
-    key = _key(keys, columns, rows)
+    key = key or _key(keys, columns, rows)
     left = [column for column in columns if key is None or column != key[1]]
     taken: dict[str, str] = {}
     pairs = sorted(
