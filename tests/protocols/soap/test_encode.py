@@ -226,6 +226,13 @@ def test_the_type_is_a_name_in_the_types_namespace(shop):
     assert (element.nsmap[prefix], name) == (PARTY, "Customer")
 
 
+def test_the_type_is_the_last_attribute(shop):
+    """PHP's SoapServer reads the first attribute called ``type`` as the schema's, be it xsi:type."""
+    message = customer(shop, {"@id": "id", "@rank": Const(1)}).message
+
+    assert message.encode([(0, {"id": "a"})])[0][0].text.endswith('id="a" rank="1" xsi:type="n3:Customer"/>')
+
+
 def test_unqualified_elements_are_in_no_namespace(shop):
     """T9."""
     write = Writer(shop, "save", {"mode": Const("fast"), f"{RECORD}/name": "n"})

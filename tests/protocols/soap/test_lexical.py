@@ -177,3 +177,11 @@ def test_libxml2_judges_numbers_as_we_do(number, total, fraction, least):
 @given(st.text())
 def test_text_is_written_as_it_is(text):
     assert writer(Simple())(text) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_decimal_is_the_float_it_came_from(number):
+    text = writer(Simple("decimal"))(number)
+
+    assert float(text) == number
+    assert set(text) <= set("-.0123456789")

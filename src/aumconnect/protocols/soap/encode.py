@@ -120,7 +120,8 @@ def _branch(node: ElementNode, prefixes: Prefixes) -> Write:
     """An element with attributes, children, or both."""
     tag = prefixes.tag(node)
     end = f"</{tag.partition(' ')[0]}>"
-    opening = joined([f"<{tag}{prefixes.type(node)}", *(attribute(item, prefixes) for item in node.attributes)])
+    # xsi:type comes last: PHP takes the first attribute called "type", whatever its namespace, for the schema's own
+    opening = joined([f"<{tag}", *(attribute(item, prefixes) for item in node.attributes), prefixes.type(node)])
     inner = _content(node.content, prefixes) if node.text is None else simple_content(node, node.text)
     required = node.required
 

@@ -155,7 +155,8 @@ def _collapsed(value: Any) -> str:
 
 
 def _boolean(value: Any) -> str:
-    value = plain(value)
+    if value.__class__ is not bool:
+        value = plain(value)
     if value is True:
         return "true"
     if value is False:
@@ -181,6 +182,8 @@ def _whole(value: Any) -> int:
 
 def _number(value: Any) -> str:
     """A number digit by digit, without an exponent."""
+    if value.__class__ is float and 1e-4 <= abs(value) < 1e16:  # so repr() has no exponent
+        return float.__repr__(value)
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _other(value, "a number")
@@ -203,7 +206,6 @@ def _float(value: Any) -> str:
 
 
 def _datetime(value: Any) -> str:
-    value = plain(value)
     if not isinstance(value, datetime):
         raise _other(value, "a date and time")
     if value.tzinfo is None:
