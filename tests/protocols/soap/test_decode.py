@@ -84,6 +84,14 @@ def test_a_value_that_is_not_of_its_type_is_no_value(decoder, result):
     assert "many" not in str(refused.value)
 
 
+def test_the_answer_to_another_question_is_none(decoder, shop):
+    other = reply(f'<s:putResponse xmlns:s="{SHOP}"><key>a</key></s:putResponse>')
+
+    with pytest.raises(ProtocolError, match="another message than 'saveResponse'"):
+        decoder.rows(other)
+    assert Decoder(shop, "put", {"key": "key"}).one(other) == {"key": "a"}
+
+
 def test_paths_are_checked_all_at_once(shop):
     with pytest.raises(ConfigurationError) as refused:
         Decoder(shop, "save", {"a": "idd", "b": "@okay", "c": "message/code", "d": "id"}, rows="result")

@@ -49,11 +49,12 @@ def test_a_wsdl_import_of_a_local_file_is_refused_too():
     assert "root:" not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["../secret.xsd", "%2e%2e/secret.xsd", "link.xsd"])
+@pytest.mark.parametrize("name", ["../secret.xsd", "%2e%2e/secret.xsd", "link.xsd", "notes.txt"])
 def test_a_folder_is_not_left(tmp_path, name):
     folder = tmp_path / "wsdl"
     folder.mkdir()
     (tmp_path / "secret.xsd").write_bytes(DOCUMENTS["party.xsd"])
+    (folder / "notes.txt").write_bytes(DOCUMENTS["party.xsd"])
     (folder / "link.xsd").symlink_to(tmp_path / "secret.xsd")
     documents = Documents(folder)
 

@@ -55,6 +55,7 @@ def test_all_mistakes_come_at_once_with_near_names(shop):
             f"{RECORD}/name/first": "d",
             f"{RECORD}/property[a]/value": "e",
             f"{RECORD}/grade": Const("bronze"),
+            f"{RECORD}/note": Const("\0"),
             f"{RECORD}/code[a]": "f",
             f"{RECORD}/code[b]": "g",
             f"{RECORD}/photo[*rows]": "h",
@@ -67,6 +68,7 @@ def test_all_mistakes_come_at_once_with_near_names(shop):
     assert "'record[]/name/first': 'name' holds text" in said
     assert "'record[]/property[a]' is of abstract: say (Type)" in said
     assert "'record[]/grade': not one of the 2 values allowed" in said
+    assert "'record[]/note': a character that XML cannot hold: U+0000" in said
     assert "'record[]/code[a]' may stand 1 times, and is mapped 2 times" in said
     assert "'record[]/photo[*rows]' stands once, and cannot be a list" in said
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from aumconnect.errors import ConfigurationError, ProtocolError
 from aumconnect.protocols.soap.model import Model
-from aumconnect.protocols.soap.names import ENCODING_12, XSI, qualified
+from aumconnect.protocols.soap.names import ENCODING_12, XSI, local, qualified
 from aumconnect.protocols.soap.reading import Found, find
 from aumconnect.protocols.soap.replies import Reply
 from aumconnect.protocols.soap.texts import reader
@@ -44,6 +44,7 @@ class Decoder:
         top = find(model, body, rows, mistakes, rows=True) if rows else None
         self._rows = _steps(rows.split("/")) if rows else ()
         self._encoded = body.encoded
+        self._root = local(body.parts[0].name) if body.wrapper is None and body.parts else None
         self._fields = {}
         for name, path in fields.items():
             found = find(model, body, path, mistakes, below=top)
@@ -58,8 +59,10 @@ class Decoder:
 
         A field that is absent is not in the mapping; xsi:nil is None; an empty text is "". ``expected``
         results must have come: results are told apart by position only. Raises `ProtocolError` for another
-        number, and for a value that is not of its type.
+        number, for another message, and for a value that is not of its type.
         """
+        if self._root is not None and local(reply.root.tag) != self._root:  # rpc gives its name no meaning
+            raise ProtocolError(f"another message than {self._root!r} came as the answer")
         message = _Message(reply, self._encoded)
         found = message.at(reply.root, self._rows)
         if expected is not None and len(found) != expected:

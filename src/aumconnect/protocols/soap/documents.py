@@ -16,12 +16,13 @@ from aumconnect.protocols.soap.names import ENCODING
 
 __all__ = ["HERE", "Documents"]
 
+_SUFFIXES = frozenset({".wsdl", ".xsd", ".xml"})
 HERE = "https://documents.invalid/"
 """What relative names are resolved against; RFC 2606 reserves the host, so that it can never be reached."""
 
 
 class Documents:
-    """The documents of one WSDL: a folder, or a mapping of names to bytes.
+    """The documents of one WSDL: a folder (its files ending in wsdl, xsd or xml), or names to bytes.
 
     A name is a path with ``/`` relative to the WSDL's place, or the absolute URL by which another document
     imports it. The SOAP encoding schema is always held; give your own under its namespace to replace it.
@@ -81,7 +82,7 @@ class Documents:
     def _everything(self) -> list[tuple[str, bytes]]:
         if self._folder is None:
             return sorted(self._held.items())
-        paths = sorted(p for p in self._folder.rglob("*") if p.suffix in {".wsdl", ".xsd", ".xml"} and p.is_file())
+        paths = sorted(p for p in self._folder.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
         return [(path.relative_to(self._folder).as_posix(), self._read(path)) for path in paths[: self._files + 1]]
 
     def _find(self, url: str) -> bytes:
@@ -99,7 +100,8 @@ class Documents:
     def _in_folder(self, name: str) -> bytes:
         assert self._folder is not None
         path = (self._folder / name).resolve()
-        if not path.is_relative_to(self._folder) or not path.is_file():
+        inside = path.is_relative_to(self._folder) and path.suffix in _SUFFIXES
+        if not (inside and path.is_file()):
             raise self._absent(name)
         return self._read(path)
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from aumconnect._near import did_you_mean
 from aumconnect.protocols.soap.branches import Branch
 from aumconnect.protocols.soap.derived import chosen_type
+from aumconnect.protocols.soap.escaping import content
 from aumconnect.protocols.soap.lexical import writer
 from aumconnect.protocols.soap.model import Attribute, Element, Model, Simple, Type
 from aumconnect.protocols.soap.names import ENCODING, XSD, local, qualified
@@ -82,8 +83,7 @@ class Planner:
         if branch.source is not None:
             names = ", ".join(local(child.name) for child in elements(self._model.content(type)))
             self.complain(f"{branch.path!r} holds elements, no text" + (f": {names[:200]}" if names else ""))
-        content = self.content(type, branch, self._owners(element, type))
-        return node._replace(content=content)
+        return node._replace(content=self.content(type, branch, self._owners(element, type)))
 
     def _with_text(self, node: ElementNode, element: Element, simple: Simple, branch: Branch) -> ElementNode:
         end = branch.end("#text") or branch
@@ -114,6 +114,7 @@ class Planner:
         try:
             write = writer(simple)
             const = write(source.value) if isinstance(source, Const) else None
+            content(const or "")  # refuses what XML cannot hold
         except (ValueError, TypeError) as error:
             self.complain(f"{branch.path!r}: {error}")
             return None
