@@ -139,7 +139,9 @@ def _number(schema: FieldSchema, value: Any) -> Decimal:
 def _date(schema: FieldSchema, value: Any) -> date:
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if len(value) > _DAY else date.fromisoformat(value)
-    day: date = value.date() if isinstance(value, datetime) else value
+    day = value.date() if isinstance(value, datetime) else value
+    if not isinstance(day, date):
+        raise TypeError("not a date")
     return day
 
 
