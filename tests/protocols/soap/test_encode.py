@@ -217,6 +217,16 @@ def test_elements_in_any_declare_their_own_namespace(shop):
     ]
 
 
+def test_children_of_an_element_in_any_stand_alone_too(shop):
+    """T8: of an element that the schemas know."""
+    mapping = {f"{RECORD}/any:{{{PARTY}}}place/line": "line", f"{RECORD}/any:{{{PARTY}}}place/@main": Const(True)}
+    [record], _ = Message(make_plan(shop, "save", mapping)).encode([(0, {"line": "a"})])
+
+    place = etree.fromstring(f"<x>{record.text.partition('>')[2].rpartition('</')[0]}</x>")[0]
+
+    assert (place.tag, place.get("main"), place[0].tag) == (f"{{{PARTY}}}place", "true", f"{{{PARTY}}}line")
+
+
 def test_the_type_is_a_name_in_the_types_namespace(shop):
     """T9: the prefix in the attribute's value is declared, and is that of the type, not of the element."""
     element = customer(shop, {"name": "n"})(n="a")[0]

@@ -67,6 +67,7 @@ _PARTY_XSD = f"""<xs:schema xmlns:xs="{XS}" xmlns="{PARTY}" targetNamespace="{PA
   <xs:complexType name="Supplier"><xs:complexContent><xs:extension base="Record"><xs:sequence>
     <xs:element name="name" type="xs:string"/></xs:sequence></xs:extension></xs:complexContent></xs:complexType>
   <xs:element name="extra" type="xs:string"/>
+  <xs:element name="place" type="Street"/>
 </xs:schema>""".encode()
 
 _MONEY_XSD = f"""<xs:schema xmlns:xs="{XS}" elementFormDefault="qualified">

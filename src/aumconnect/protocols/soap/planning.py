@@ -49,7 +49,7 @@ class Planner:
 
     # --- one element -------------------------------------------------------------------------------------
 
-    def element(self, declared: Element, branch: Branch, *, foreign: bool = False) -> Node | None:
+    def element(self, declared: Element, branch: Branch) -> Node | None:
         """The node of one mapped occurrence of ``declared``."""
         found = self._substitute(declared, branch)
         sent = None if found is None else chosen_type(self._model, found, branch, self._mistakes)
@@ -64,7 +64,6 @@ class Planner:
             rows=branch.step.rows,
             least=declared.least,
             most=declared.most,
-            foreign=foreign,
         )
         node = self._filled(node, found, sent, branch)
         if branch.step.record:
@@ -201,9 +200,11 @@ class Planner:
         """An element in ``xsd:any``: a global one of the schemas, else text without a type."""
         name = branch.step.name
         if name in self._model.packed_elements:
-            return self.element(self._model.element(name)._replace(least=0, most=None), branch, foreign=True)
-        text = qualified(XSD, "anySimpleType")
-        return self.element(Element(name, text, least=0, most=None), branch, foreign=True)
+            declared = self._model.element(name)._replace(least=0, most=None)
+        else:
+            declared = Element(name, qualified(XSD, "anySimpleType"), least=0, most=None)
+        node = self.element(declared, branch)
+        return None if node is None else _foreign(node)
 
     def _array(self, type: Type, branch: Branch) -> tuple[Node, ...]:
         """The items of a SOAP array; their name has no meaning (SOAP 1.1 §5.4.2), the type counts."""
@@ -258,6 +259,15 @@ class Planner:
     def _owners(self, element: Element, type: Type) -> list[str]:
         """The names a profile may call an element's type by: its own, its bases', the element's."""
         return [*(local(step.name) for step in self._model.lineage(type) if step.name), local(element.name)]
+
+
+def _foreign(node: Node) -> Node:
+    """The node and all below it, declaring their own namespaces."""
+    if isinstance(node, ElementNode):
+        return node._replace(foreign=True, content=tuple(map(_foreign, node.content)))
+    if isinstance(node, GroupNode):
+        return node._replace(items=tuple(map(_foreign, node.items)))
+    return node
 
 
 def _may_be_empty(simple: Simple) -> bool:
