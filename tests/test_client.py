@@ -128,7 +128,7 @@ def test_no_value_vanishes_because_the_first_row_has_no_such_column(client: aum.
 def test_rows_can_carry_remote_ids(client: aum.Client, fake: FakeMemory) -> None:
     """No look-up is made when the key is the remote id itself."""
     client.upsert(Score, ROWS[:1])
-    [record] = client.find("Item", code="C-0")
+    [record] = client.find("Item", {"code": "C-0"})
     before = fake.received
     client.update("Item", [{"Id": record.id, "label": "by id"}], key="Id")
 
@@ -174,7 +174,7 @@ def test_since_needs_a_time_zone(client: aum.Client) -> None:
 
 def test_a_record_is_got_by_id_and_none_when_it_is_gone(client: aum.Client) -> None:
     client.upsert(Score, ROWS[:1])
-    [found] = client.find("Item", ["score"], code="C-0")
+    [found] = client.find("Item", {"code": "C-0"}, fields=["score"])
 
     assert found.values["score"] == client.get("Item", found.id, ["score"]).values["score"]
     assert client.get("Item", "M999999999", ["score"]) is None

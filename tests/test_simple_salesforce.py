@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from simple_salesforce.api import Salesforce as NativeSalesforce
 
 from aumconnect.auth import AccessToken, ClientCredentials, JWTBearer, Password, RefreshToken, Session, Token
+from aumconnect.auth.session import TokenAccess
 from aumconnect.connectors.salesforce import Adopted, Salesforce
 from aumconnect.errors import (
     AuthenticationError,
@@ -24,7 +25,7 @@ from aumconnect.errors import (
     RequestRefused,
     Unavailable,
 )
-from aumconnect.protocols._simple_salesforce import NativeAccess, native
+from aumconnect.protocols._simple_salesforce import native
 from aumconnect.wire import Headers, Request, Response
 
 SF = Salesforce("acme.my.salesforce.com")
@@ -438,7 +439,7 @@ def sf(host, tokens):
         tokens.append(f"tok-{len(tokens) + 1}")
         return Token(tokens[-1], base_url=host.url)
 
-    access = NativeAccess(token=lambda: Token(tokens[-1], base_url=host.url), renewed=renewed)
+    access = TokenAccess(token=lambda: Token(tokens[-1], base_url=host.url), renewed=renewed)
     found = native(access, base_url=host.url, version="62.0", timeout=5.0)
     yield found
     found.session.close()
@@ -509,7 +510,7 @@ def test_requests_end_in_time(sf, host, monkeypatch):
 
 
 def test_the_connector_hands_it_out(host):
-    access = NativeAccess(token=lambda: Token("tok-1", base_url=host.url), renewed=lambda stale: stale)
+    access = TokenAccess(token=lambda: Token("tok-1", base_url=host.url), renewed=lambda stale: stale)
     found = Salesforce(host.url, api_version="60.0").native(access)
     found.query("SELECT Id FROM Contact")
     found.session.close()

@@ -28,6 +28,7 @@ __all__ = [
     "Connector",
     "Describes",
     "Guarantee",
+    "HasNative",
     "Key",
     "Operation",
     "Origins",
@@ -272,6 +273,14 @@ class ReadsById(Protocol):
 
     def fetch(self, object: str, ids: Sequence[str], fields: Sequence[str]) -> Exchange[list[RemoteRecord | None]]:
         """For each id, in order, the record, or None when it is gone."""
+
+
+@runtime_checkable
+class HasNative(Protocol):
+    """There is a usual Python client for the system, which can share our login."""
+
+    def native(self, access: Any) -> Any:
+        """That client. ``access`` is an `aumconnect.auth.session.TokenAccess`: where it gets its tokens from."""
 
 
 @runtime_checkable

@@ -228,7 +228,7 @@ def test_row_23_a_record_without_a_proper_id_is_a_breach(damage: Callable[[Any],
     with pytest.raises(aum.ProtocolError):
         list(client.read("Contact", fields=["LastName"]))
     with pytest.raises(aum.ProtocolError):
-        client.find("Contact", Ext__c="C-0")
+        client.find("Contact", {"Ext__c": "C-0"})
     with pytest.raises(aum.ProtocolError):
         client.get("Contact", known, ["LastName"])
 

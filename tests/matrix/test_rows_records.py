@@ -72,7 +72,7 @@ def test_row_42_text_arrives_as_data_and_names_only_its_own_record(busy: FakeSal
     client, before = busy.client(), [dict(record) for record in busy["Contact"]]
     first = client.upsert("Contact", [{"Ext__c": text, "LastName": text, "Note__c": text}], key="Ext__c")
     second = client.update("Contact", [{"Ext__c": text, "Score__c": 1}], key="Ext__c")
-    [found] = client.find("Contact", ["Note__c", "LastName"], Ext__c=text)
+    [found] = client.find("Contact", {"Ext__c": text}, fields=["Note__c", "LastName"])
     [read] = list(client.read("Contact", fields=["Note__c"], where={"Note__c": text.strip()}))
     client.delete("Contact", [{"Ext__c": text}], key="Ext__c").raise_for_errors()
 

@@ -233,7 +233,7 @@ def test_row_37_38_s3_s4_a_next_link_to_anywhere_else_is_refused_before_anything
     with pytest.raises(aum.ProtocolError):
         list(client.read("Contact", fields=["LastName"]))
     with pytest.raises(aum.ProtocolError):
-        client.find("Contact", Ext__c="C-1")
+        client.find("Contact", {"Ext__c": "C-1"})
 
     assert {urlsplit(request.url).netloc for request in fake.requests} == {"acme.my.salesforce.com"}
     assert not any("evil" in request.url or ".." in request.url for request in fake.requests)

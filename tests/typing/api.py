@@ -30,7 +30,7 @@ def use_a_client() -> None:
         schema: aum.ObjectSchema = crm.describe("Contact")
         field: aum.FieldSchema = schema["Email"]
         records: Iterator[RemoteRecord] = crm.read("Contact", fields=["Email"], since=datetime.now(UTC), limit=5)
-        found: list[RemoteRecord] = crm.find("Contact", ["Email"], Customer_Id__c="C-17")
+        found: list[RemoteRecord] = crm.find("Contact", {"Customer_Id__c": "C-17"}, fields=["Email"])
         one: RemoteRecord | None = crm.get("Contact", "003", ["Email"])
         report: aum.Report = crm.update(Score, [{"customer_id": "C-17", "score": 0.1}])
         report = crm.upsert("Contact", [{"Customer_Id__c": "C-17", "Email": aum.CLEAR}], key="Customer_Id__c")

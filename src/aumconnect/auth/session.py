@@ -20,7 +20,7 @@ from aumconnect.connector import Connector, Origins
 from aumconnect.errors import AuthenticationError, ConfigurationError, ErrorClass, ProtocolError
 from aumconnect.wire import Effect, Exchange, Exclusive, Request, Response
 
-__all__ = ["LogsIn", "Session"]
+__all__ = ["LogsIn", "Session", "TokenAccess"]
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -43,6 +43,14 @@ class LogsIn(Protocol):
 
     def login(self, credential: Credential) -> Exchange[Token]:
         """Log in. Raises `AuthenticationError` when refused, `ConfigurationError` for a kind it does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAccess:
+    """How somebody else's client gets our token: the one in use, and another one than that. Both may block."""
+
+    token: Callable[[], Token]
+    renewed: Callable[[Token], Token]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,6 @@ that plays the answer back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
 from html import escape
@@ -23,10 +22,11 @@ from simple_salesforce.login import SalesforceLogin
 from aumconnect._runner import origin_of
 from aumconnect.auth import Token
 from aumconnect.auth.oauth import answered, refusal
+from aumconnect.auth.session import TokenAccess
 from aumconnect.errors import AuthenticationError, ConfigurationError, ProtocolError
 from aumconnect.wire import Exchange, Headers, Request, Response
 
-__all__ = ["NativeAccess", "is_salesforce", "login", "login_again", "native"]
+__all__ = ["is_salesforce", "login", "login_again", "native"]
 
 LARGEST_LOGIN_ANSWER = 1 << 20
 """Bytes; a login answers with a few hundred."""
@@ -195,15 +195,7 @@ def is_salesforce(candidate: object) -> bool:
     return isinstance(candidate, Salesforce)
 
 
-@dataclass(frozen=True, slots=True)
-class NativeAccess:
-    """How a native object gets its token: the one in use, and another one than that."""
-
-    token: Callable[[], Token]
-    renewed: Callable[[Token], Token]
-
-
-def native(access: NativeAccess, *, base_url: str, version: str, timeout: float) -> Salesforce:
+def native(access: TokenAccess, *, base_url: str, version: str, timeout: float) -> Salesforce:
     """A `simple_salesforce.Salesforce` on our login. Its requests go to one host, end in time, follow no redirect
     and refresh at most once; its own refresh is off."""
     token = access.token()
@@ -217,7 +209,7 @@ class _GuardedSession(requests.Session):
     A record id with ``../`` in it is resolved before we see it: it can name another object, of the same host.
     """
 
-    def __init__(self, access: NativeAccess, base_url: str, timeout: float) -> None:
+    def __init__(self, access: TokenAccess, base_url: str, timeout: float) -> None:
         super().__init__()
         self.trust_env = False  # .netrc would replace our token
         self._access = access

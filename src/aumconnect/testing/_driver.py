@@ -41,7 +41,8 @@ class Driver:
 
     def find(self, object: str, fields: Sequence[str], **key: Any) -> list[RemoteRecord]:
         return self._do(
-            lambda client: client.find(object, fields, **key), lambda client: client.find(object, fields, **key)
+            lambda client: client.find(object, key, fields=fields),
+            lambda client: client.find(object, key, fields=fields),
         )
 
     def write(self, operation: Operation, object: str, rows: Sequence[Mapping[str, Any]], key: str) -> Report:

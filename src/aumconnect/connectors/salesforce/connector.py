@@ -38,7 +38,7 @@ from aumconnect.wire import Exchange, Request, Response
 if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce as NativeSalesforce  # noqa: TID251  (the type only)
 
-    from aumconnect.protocols._simple_salesforce import NativeAccess
+    from aumconnect.auth.session import TokenAccess
 
 __all__ = ["Salesforce"]
 
@@ -281,7 +281,7 @@ class Salesforce(Connector):
         idempotent = self.guarantee(batch.operation, batch.key, batch.schema) is Guarantee.IDEMPOTENT
         return writing.write(batch, path=self._path, headers=self.side_effects, idempotent=idempotent)
 
-    def native(self, access: NativeAccess) -> NativeSalesforce:
+    def native(self, access: TokenAccess) -> NativeSalesforce:
         """A `simple_salesforce.Salesforce` that shares our login and cannot leave the organisation's host."""
         from aumconnect.protocols import _simple_salesforce
 
