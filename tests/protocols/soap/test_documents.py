@@ -111,3 +111,35 @@ def test_a_document_with_a_doctype_is_refused():
 def test_what_is_no_wsdl_is_said_so(body):
     with pytest.raises(ConfigurationError):
         build(Documents({"x.wsdl": body}), "x.wsdl")
+
+
+def test_policies_in_a_wsdl_are_no_trouble(shop):
+    """T18."""
+    policy = b'<wsp:Policy xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"><wsp:All/></wsp:Policy>'
+    wsdl = DOCUMENTS["shop.wsdl"].replace(b"<wsdl:types>", policy + b"<wsdl:types>")
+    wsdl = wsdl.replace(b"<soap:operation ", policy + b"<soap:operation ")
+
+    model = build(Documents(DOCUMENTS | {"shop.wsdl": wsdl}), "shop.wsdl")
+
+    assert list(model.operations()) == list(shop.operations())
+
+
+def test_a_wsdl_in_two_files_is_one(shop):
+    """T18: the service in one, everything else in another, imported by a relative name."""
+    whole = DOCUMENTS["shop.wsdl"]
+    at = whole.index(b"<wsdl:service")
+    start = whole[: whole.index(b">") + 1]
+    top = start + b'<wsdl:import namespace="urn:shop:messages" location="parts/rest.wsdl"/>' + whole[at:]
+    rest = whole[:at] + b"</wsdl:definitions>"
+    held = {
+        "top.wsdl": top,
+        "parts/rest.wsdl": rest,
+        "parts/party.xsd": DOCUMENTS["party.xsd"],
+        "parts/money.xsd": DOCUMENTS["money.xsd"],
+    }
+
+    model = build(Documents(held), "top.wsdl")
+
+    assert [operation.name for operation in model.operations()] == ["save", "put"]
+    assert [port.address for port in model.ports] == [port.address for port in shop.ports]
+    assert model.packed_types == shop.packed_types

@@ -91,16 +91,23 @@ def _includes(url: str, root: Any) -> list[str]:
 # --- operations ------------------------------------------------------------------------------------------
 
 
+def _definitions(document: Any) -> list[Any]:
+    """The WSDL and those it imports: zeep's own lists hold what stands in the first alone."""
+    return list(document._definitions.values())  # noqa: SLF001
+
+
 def _soap_bindings(document: Any) -> Iterator[tuple[str, Any]]:
     from zeep.wsdl.bindings.soap import SoapBinding
 
-    for at, binding in document.bindings.items():
-        if isinstance(binding, SoapBinding):
-            yield str(at), binding
+    for definition in _definitions(document):
+        for at, binding in definition.bindings.items():
+            if isinstance(binding, SoapBinding):
+                yield str(at), binding
 
 
 def _ports(document: Any) -> Iterator[Port]:
-    for service in document.services.values():
+    services = [service for definition in _definitions(document) for service in definition.services.values()]
+    for service in services:
         for port in service.ports.values():
             address = (port.binding_options or {}).get("address") or ""
             yield Port(service.name, port.name, str(port.binding.name), address)
