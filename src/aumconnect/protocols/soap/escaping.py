@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["attribute", "content"]
+__all__ = ["attribute", "content", "special"]
 
 _FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"  # all that XML 1.0 §2.2 leaves out
 _ILLEGAL = re.compile(f"[{_FORBIDDEN}]")
@@ -20,6 +20,10 @@ _REFERENCES = {
     }.items()
 }
 _MORE_REFERENCES = _REFERENCES | {ord('"'): "&quot;", ord("\n"): "&#10;", ord("\t"): "&#9;"}  # XML 1.0 §3.3.3
+
+
+special = _IN_CONTENT.search
+"""What in a text needs care between tags; None for nothing."""
 
 
 def content(text: str) -> str:

@@ -38,7 +38,15 @@ def leaf(node: ElementNode, value: Value, prefixes: Prefixes) -> Write:
         except (ValueError, TypeError, OverflowError, ArithmeticError) as error:
             raise RecordRefused("value", path, str(error), key) from None
 
-    return write
+    special = escaping.special
+
+    def quick(values: Values) -> str | Dormant | None:
+        found = values.get(key)  # most values are texts that need no care at all
+        if found.__class__ is str and special(found) is None:
+            return f"{start}{found}{end}"
+        return write(values)
+
+    return quick if is_free(value.simple) else write
 
 
 def simple_content(node: ElementNode, value: Value) -> Content:
