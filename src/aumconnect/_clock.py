@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Protocol
 
-__all__ = ["SYSTEM_CLOCK", "AsyncClock", "Clock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "AsyncClock", "Clock", "EitherClock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -25,6 +25,10 @@ class AsyncClock(Protocol):
     def epoch(self) -> float: ...
 
     async def asleep(self, seconds: float) -> None: ...
+
+
+class EitherClock(Clock, AsyncClock, Protocol):
+    """For threads and event loops alike."""
 
 
 class SystemClock:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypedDict, TypeVar
 
-from aumconnect._clock import SYSTEM_CLOCK, SystemClock
+from aumconnect._clock import SYSTEM_CLOCK, EitherClock
 from aumconnect._limits import RateLimit, RetryBudget
 from aumconnect._plainly import naming_fields
 from aumconnect._registry import connect
@@ -56,7 +56,7 @@ class ClientOptions(TypedDict, total=False):
     allow_duplicates: bool
     token_store: TokenStore | None
     on_event: Hook | None
-    clock: SystemClock
+    clock: EitherClock
     proxy: str | None
     verify: Any
     cert: Any
@@ -85,7 +85,7 @@ class Connection(NotPicklable):
         )
         self.budget = RetryBudget()
         self.on_event = options.get("on_event")
-        self.clock = options.get("clock") or SYSTEM_CLOCK
+        self.clock: EitherClock = options.get("clock") or SYSTEM_CLOCK
         rate = options.get("rate")
         self._pace = RateLimit()
         self._limits = (self._pace,) if rate is None else (self._pace, rate)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from aumconnect._clock import SYSTEM_CLOCK, SystemClock
+from aumconnect._clock import SYSTEM_CLOCK, EitherClock
 from aumconnect._limits import RateLimit
 from aumconnect._near import did_you_mean
 from aumconnect.auth import reveal
@@ -49,7 +49,7 @@ class Project:
         *,
         env: str | None = None,
         connect: Connect | None = None,
-        clock: SystemClock = SYSTEM_CLOCK,
+        clock: EitherClock = SYSTEM_CLOCK,
     ) -> None:
         self.file = jobfile.load(path, env)
         self._connect = connect or self._client
