@@ -66,7 +66,7 @@ SECTIONS: dict[str, tuple[str, str, Callable[[bool], str]]] = {
         FROM_LIST,
         end_to_end,
     ),
-    "mapping": ("Typed mapping", "", script("mapping")),
+    "mapping": ("Typed mapping", "From a list of dicts to changes ready to send.", script("mapping")),
     "ledger": ("The ledger", "", script("ledger")),
     "memory": (
         "Memory",
