@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ProtocolError,
         RateLimited,
         RecordsFailed,
+        RunInProgress,
         TransportError,
         Unavailable,
         UnknownConnector,
@@ -41,7 +42,7 @@ _HOMES = {
     "aumconnect.connectors.salesforce": "Adopted Salesforce",
     "aumconnect.errors": (
         "AumconnectError AuthenticationError ConfigurationError ErrorClass GuardTripped LedgerError ProtocolError"
-        " RateLimited RecordsFailed TransportError Unavailable UnknownConnector"
+        " RateLimited RecordsFailed RunInProgress TransportError Unavailable UnknownConnector"
     ),
     "aumconnect.outcome": "Outcome Problem Status",
     "aumconnect.record": "Key Record Ref ScoredAt To",
@@ -88,6 +89,7 @@ __all__ = [
     "RefreshToken",
     "Report",
     "RetryPolicy",
+    "RunInProgress",
     "Salesforce",
     "ScoredAt",
     "Secret",

@@ -141,7 +141,7 @@ class LedgerError(AumconnectError):
 
 
 class RunInProgress(LedgerError):
-    """Another run holds the writeback just now; nothing was done."""
+    """Another run holds the writeback just now; this one writes nothing more."""
 
     exit_code = 75
 

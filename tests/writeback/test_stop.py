@@ -94,7 +94,7 @@ def test_a_run_that_was_overtaken_sends_nothing_more(tmp_path: Path) -> None:
         before_the_end = len(shop.items)
         report = project["items"].apply()
         assert isinstance(report.stopped, LedgerError)
-        assert report.exit_code == 3
+        assert report.exit_code == 75
         assert shop.fake.mutations < 10
         assert before_the_end <= len(shop.items) < 2000
         assert report.total == 2000

@@ -152,7 +152,7 @@ class Lease:
         seen = self._moments()
         expires = moment(connection, self._database) + self._lifetime
         if change(connection, _RENEW, (expires, run, self.writeback, self.epoch)) != 1:
-            raise LedgerError(
+            raise RunInProgress(
                 f"another run has taken over {self.writeback!r}; this one stops and writes nothing more",
                 hint="this happens when a run was suspended for longer than its lease",
             )
