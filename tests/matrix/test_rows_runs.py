@@ -129,7 +129,7 @@ def test_row_60_a_ledger_that_may_not_be_written_stops_before_anything_is_sent(t
     desk.apply()
     before = fake.mutations
     desk.scores(3, start=10)
-    with sqlite3.connect(tmp_path / "ledger.db") as database:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
         for act in ("INSERT", "UPDATE"):
             fails = "BEGIN SELECT RAISE(FAIL, 'disk full'); END"
             database.execute(f"CREATE TRIGGER no_{act} BEFORE {act} ON aumconnect_lease {fails}")

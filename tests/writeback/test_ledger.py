@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -306,7 +307,7 @@ def test_looking_at_a_crashed_ledger_does_no_harm(tmp_path: Path) -> None:
     """Another program may bring the log into the file, as SQLite does when the last reader closes."""
     path = tmp_path / "ledger.db"
     used(path, crash=True)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("SELECT count(*) FROM aumconnect_run").fetchone()
     connection.close()
     Ledger(str(path)).close()
@@ -341,7 +342,7 @@ def test_an_older_ledger_is_migrated_step_by_step(ledger_url: str, monkeypatch: 
 
 def test_a_database_of_someone_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "theirs.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE customers (id)")
     with pytest.raises(LedgerError, match="something else"):
         Ledger(str(path))
