@@ -26,7 +26,8 @@ user and system, and imports are not in it.
 FROM_LIST = """\
 From a list of dicts to the outcome of every record, ten requests in flight. This library's figures include typed
 validation of every field; “with a journal” also a durable intent before each request and a durable outcome after it.
-simple-salesforce does neither."""
+simple-salesforce does neither: what a record costs more here is mostly its validation, the search for duplicate keys
+and its outcome; the sending itself costs less (above)."""
 
 
 def ceiling() -> str:
