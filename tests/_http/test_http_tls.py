@@ -6,6 +6,7 @@ import datetime as dt
 import select
 import socket
 import ssl
+from contextlib import suppress
 
 import pytest
 import trustme
@@ -156,12 +157,13 @@ class Proxy:
         with socket.create_connection((host, int(port))) as upstream:
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             ends = {connection: upstream, upstream: connection}
-            while True:
-                for end in select.select(list(ends), [], [], 10)[0]:
-                    data = end.recv(65536)
-                    if not data:
-                        return
-                    ends[end].sendall(data)
+            with suppress(ValueError):  # a socket that its other user has closed
+                while True:
+                    for end in select.select(list(ends), [], [], 10)[0]:
+                        data = end.recv(65536)
+                        if not data:
+                            return
+                        ends[end].sendall(data)
 
 
 def test_plain_requests_go_through_the_proxy_with_its_credentials(serve, connect):
