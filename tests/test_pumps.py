@@ -316,27 +316,3 @@ def test_a_pump_off_the_main_thread_leaves_signals_alone() -> None:
 
     assert engine.counts.total() == 20
     assert signal.getsignal(signal.SIGINT) is before
-
-
-@both
-def test_the_cost_of_a_row_is_small(kind: str) -> None:
-    """Engine, pump and runner: at most 10 µs a row in chunks of 200 (the target is 2; machines differ)."""
-    engine, source = plain(batch_rows=200, parallel=10), rows(20_000)
-
-    class Instant:
-        def send(self, request: Request, *, timeout: float) -> Response:
-            return Response(200)
-
-    class AsyncInstant:
-        async def send(self, request: Request, *, timeout: float) -> Response:
-            return Response(200)
-
-    started = time.process_time()
-    if kind == "threads":
-        pump(engine, source, Runner(Instant()))  # type: ignore[arg-type]
-    else:
-        asyncio.run(apump(engine, source, AsyncRunner(AsyncInstant())))  # type: ignore[arg-type]
-    spent = time.process_time() - started
-
-    assert engine.counts.total() == 20_000
-    assert spent < 20_000 * 10e-6
